@@ -1,0 +1,1 @@
+"""Helical cone-beam CT reconstruction with curved detectors."""
