@@ -1,0 +1,240 @@
+"""A scan: projections on disk or in memory, with their geometry."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.scan.metadata import Metadata, read_metadata
+from MITOReconstructionLib.scan.npy import ArrayFile, open_array, read_array
+
+__all__ = ["Scan", "open_scan"]
+
+VIEW_AXES = ("views", "columns", "rows")
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Projections with their geometry. Made by :func:`open_scan` or :meth:`from_arrays`.
+
+    name : shown to people;
+    geometry : ScanGeometry;
+    default_grid : the grid that a reconstruction takes where none is named;
+    projections : shape (views, columns, rows), line integrals without unit; a read-only memory map where the scan is on
+        disk, in the file's own dtype;
+    folder, metadata : of a scan on disk, else None;
+    warnings : oddities of the files, as sentences.
+    """
+
+    name: str
+    geometry: ScanGeometry
+    default_grid: VolumeGrid
+    projections: NDArray[np.floating]
+    folder: Path | None = None
+    metadata: Metadata | None = None
+    warnings: tuple[str, ...] = ()
+    _file: ArrayFile | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_arrays(
+        cls, projections: NDArray[np.floating], geometry: ScanGeometry, *, name: str = "scan", grid: VolumeGrid | None = None
+    ) -> Scan:
+        """Make a scan from an array in memory.
+
+        Parameters
+        ----------
+        projections : float array, shape (views, columns, rows)
+            Line integrals of attenuation (after -log).
+        geometry : ScanGeometry
+        name : str
+        grid : VolumeGrid, optional
+            The default grid; by default the field of view at the detector's resolution.
+
+        Raises
+        ------
+        InputError
+            When the shape is not that of the geometry or the dtype is not real.
+        """
+        array = np.asarray(projections)
+        expected = (geometry.views, geometry.detector.columns, geometry.detector.rows)
+        if array.shape != expected or array.dtype.kind != "f":
+            raise InputError(
+                "projections",
+                expected=f"floating-point numbers of shape (views, columns, rows) = {expected}",
+                found=f"{array.dtype} of shape {array.shape}",
+                remedy="Transpose or convert the array.",
+            )
+        view = array.view()
+        view.setflags(write=False)
+        return cls(name, geometry, grid or covered_grid(geometry), view)
+
+    def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Read the views ``first`` to ``last`` (exclusive) into memory as float32, shape (last - first, columns, rows).
+
+        Parameters
+        ----------
+        first, last : int
+            Range within 0..views.
+        out : float32 array of that shape, C order, optional
+            Written and returned.
+
+        Raises
+        ------
+        InputError
+            When a value is NaN or infinite, naming its view, or when the file has been cut short.
+        """
+        if not 0 <= first <= last <= self.geometry.views:
+            raise InputError(
+                "views",
+                expected=f"a range within 0 to {self.geometry.views}",
+                found=f"{first} to {last}",
+                remedy="Choose views of this scan.",
+            )
+        if self._file is not None:
+            block = self._file.read(first, last, out)
+        else:
+            block = np.empty((last - first, *self.projections.shape[1:]), dtype=np.float32) if out is None else out
+            block[...] = self.projections[first:last]
+        self._check_finite(block, first)
+        return block
+
+    def projection(self, view: int) -> NDArray[np.float32]:
+        """The detector image of one view, float32, shape (columns, rows).
+
+        Raises
+        ------
+        InputError
+            When there is no such view, or it holds a NaN or an infinity.
+        """
+        index = int(self.geometry.view_indices(view)[0])
+        block = self.read(index, index + 1)
+        return block.reshape(block.shape[1:])
+
+    def _check_finite(self, block: NDArray[np.float32], first: int) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = block.reshape(len(block), -1).sum(axis=1)
+        for offset in np.flatnonzero(~np.isfinite(sums)):
+            bad = np.argwhere(~np.isfinite(block[offset]))
+            if len(bad):
+                column, row = bad[0]
+                where = self._file.path if self._file is not None else "projections"
+                raise InputError(
+                    f"{where}: view {first + offset}",
+                    expected="finite line integrals",
+                    found=f"{block[offset, column, row]} in {len(bad)} pixels, the first at column {column}, row {row}",
+                    remedy="Repair the view (for example from its neighbours), or leave it out of the view range.",
+                )
+
+
+def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Scan:
+    """Open a MITO sample folder: everything is checked but the projections' values, and nothing large is read.
+
+    Parameters
+    ----------
+    folder : path
+        Holds sinogram.npy, angles.npy, axial_positions.npy, shifts.npy and metadata.json.
+    name : str, optional
+        Shown to people; by default the folder's name.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    InputError
+        Naming file, what was expected, what was found and the remedy.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        found = "a file" if path.exists() else "no such folder"
+        raise InputError(
+            path, expected="a sample folder", found=found, remedy="Choose the folder that holds sinogram.npy and metadata.json."
+        )
+    metadata = read_metadata(path / "metadata.json")
+    sinogram = open_array(path / "sinogram.npy", VIEW_AXES)
+    detector = metadata.detector
+    if sinogram.shape[1:] != (detector.columns, detector.rows):
+        raise InputError(
+            sinogram.path,
+            expected=f"shape (views, {detector.columns}, {detector.rows}), as DET_NPX_X and DET_NPX_Z in metadata.json say",
+            found=f"shape {sinogram.shape}",
+            remedy="Copy the sample's files from one and the same scan; the axes are view, column, row.",
+        )
+    views = sinogram.shape[0]
+    angles = _finite(path / "angles.npy", read_array(path / "angles.npy", ("views",), (views,)))
+    axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (views,)))
+    shifts = read_array(path / "shifts.npy", ("views", "x, y, z"), (views, 3))[:, 2]
+    _finite(path / "shifts.npy", shifts)
+    geometry = ScanGeometry(np.unwrap(angles), axial + shifts, metadata.source_radius, metadata.detector_radius, detector)
+    return Scan(
+        name or path.resolve().name,
+        geometry,
+        _default_grid(metadata, geometry),
+        sinogram.memmap(),
+        folder=path,
+        metadata=metadata,
+        warnings=metadata.warnings,
+        _file=sinogram,
+    )
+
+
+def covered_grid(geometry: ScanGeometry, *, spacing: float | None = None) -> VolumeGrid:
+    """The box about the field of view over the axial range of :func:`axial_range`.
+
+    Parameters
+    ----------
+    geometry : ScanGeometry
+    spacing : float, optional
+        Voxel side in mm; by default a detector column as it appears at the rotation axis.
+    """
+    if spacing is None:
+        spacing = geometry.detector.pixel_size[0] * geometry.source_radius / geometry.source_to_detector
+    radius = geometry.field_of_view_radius
+    low, high = axial_range(geometry)
+    return VolumeGrid.from_bounds((-radius, -radius, low), (radius, radius, high), spacing=spacing)
+
+
+def axial_range(geometry: ScanGeometry) -> tuple[float, float]:
+    """Axial range in mm that a scan covers for sure.
+
+    A helix loses half a turn's advance at either end, where a voxel may be seen from less than half a turn; a circle
+    covers the cone about its plane as it is on the near side of the field of view.
+    """
+    low, high = float(geometry.axial_positions.min()), float(geometry.axial_positions.max())
+    margin = abs(geometry.pitch) / 2
+    if not geometry.is_circular and high - low > 2 * margin:
+        return low + margin, high - margin
+    near = max(geometry.source_radius - geometry.field_of_view_radius, 0.1 * geometry.source_radius) / geometry.source_to_detector
+    middle = (low + high) / 2
+    return middle + geometry.detector.row_min * near, middle + geometry.detector.row_max * near
+
+
+def _default_grid(metadata: Metadata, geometry: ScanGeometry) -> VolumeGrid:
+    (x_min, x_max, nx), (y_min, y_max, ny) = metadata.lateral
+    if metadata.axial is not None:
+        z_min, z_max, nz = metadata.axial
+    else:
+        z_min, z_max = axial_range(geometry)
+        nz = max(1, math.floor((z_max - z_min) / metadata.voxel_size + 1e-9))
+        z_max = z_min + nz * metadata.voxel_size
+    return VolumeGrid((x_min, y_min, z_min), (x_max, y_max, z_max), (nx, ny, nz))
+
+
+def _finite(path: Path, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise InputError(
+            path,
+            expected="finite numbers",
+            found=f"{values[bad[0]]} at view {bad[0]} ({bad.size} such values)",
+            remedy="Correct the value, or export the scan again.",
+        )
+    return values
