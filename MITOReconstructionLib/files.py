@@ -31,7 +31,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     _require_parent(target)
     if target.is_dir():
         raise InputError(target, expected="a file name", found="a folder of that name", remedy="Choose another name.")
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        raise _unwritable(target, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -41,7 +44,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     except OSError as error:
-        raise WorkError(f"{target}: could not be written: {error.strerror or error}. Nothing was left behind.") from error
+        raise _unwritable(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -61,7 +64,10 @@ def replacing_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -
     _require_parent(target)
     if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(target, expected="a new or an empty folder", found="something there already", remedy="Choose another folder.")
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise _unwritable(target, error) from error
     try:
         yield temporary
         umask = os.umask(0)
@@ -71,9 +77,13 @@ def replacing_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -
             shutil.rmtree(target)
         temporary.replace(target)
     except OSError as error:
-        raise WorkError(f"{target}: could not be written: {error.strerror or error}. Nothing was left behind.") from error
+        raise _unwritable(target, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _unwritable(target: Path, error: OSError) -> WorkError:
+    return WorkError(f"{target}: could not be written: {error.strerror or error}. Nothing was left behind.")
 
 
 def _require_parent(target: Path) -> None:

@@ -1,0 +1,62 @@
+"""The box of a region that is, or will be, reconstructed."""
+
+from __future__ import annotations
+
+from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.scene.host import Scene
+from MITOReconstructionLib.scene.parts import Part, part_node
+
+__all__ = ["RegionBox"]
+
+
+class RegionBox(Part):
+    """A vtkMRMLMarkupsROINode whose box is the outer edges of a grid.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+    scan : str
+        Name of the scan.
+    """
+
+    def __init__(self, scene: Scene, scan: str) -> None:
+        node = part_node(scene, "vtkMRMLMarkupsROINode", scan, "region", f"{scan} region")
+        super().__init__(scene, [node])
+        if node.GetDisplayNode() is None:
+            node.CreateDefaultDisplayNodes()
+        display = node.GetDisplayNode()
+        was = display.StartModify()
+        display.SetFillOpacity(0.0)
+        display.SetPropertiesLabelVisibility(False)
+        display.SetPointLabelsVisibility(False)
+        display.SetGlyphScale(0.0)
+        display.SetHandlesInteractive(False)
+        display.EndModify(was)
+        self.style(colour=(0.2, 0.9, 0.85), line_width=2.0)
+
+    def show(self, grid: VolumeGrid) -> None:
+        """Put the box around a grid's outer edges."""
+        was = self.node.StartModify()
+        self.node.SetCenter(*((a + b) / 2 for a, b in zip(grid.minimum, grid.maximum, strict=True)))
+        self.node.SetSize(*(b - a for a, b in zip(grid.minimum, grid.maximum, strict=True)))
+        self.node.EndModify(was)
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """Minimum and maximum of the box in mm, RAS, as a user may have dragged them."""
+        b = [0.0] * 6
+        self.node.GetRASBounds(b)
+        return (b[0], b[2], b[4]), (b[1], b[3], b[5])
+
+    @property
+    def handles(self) -> bool:
+        """Whether the box can be dragged by its handles."""
+        return bool(self.node.GetDisplayNode().GetHandlesInteractive())
+
+    @handles.setter
+    def handles(self, value: bool) -> None:
+        display = self.node.GetDisplayNode()
+        was = display.StartModify()
+        display.SetHandlesInteractive(bool(value))
+        display.SetGlyphScale(2.0 if value else 0.0)
+        display.EndModify(was)

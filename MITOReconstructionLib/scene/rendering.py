@@ -1,0 +1,74 @@
+"""A volume rendering in which the outline of a log, its rings and its knots can be seen at once."""
+
+from __future__ import annotations
+
+import math
+
+from MITOReconstructionLib.scene.host import Node, Scene, in_application, slicer
+from MITOReconstructionLib.scene.parts import PART, SCAN
+from MITOReconstructionLib.scene.window import Contrast
+
+__all__ = ["rendering_of", "show_wood"]
+
+_GPU = "vtkMRMLGPURayCastVolumeRenderingDisplayNode"
+
+
+def rendering_of(scene: Scene, volume: Node) -> Node:
+    """The volume rendering display node of a volume; made, hidden, where there is none."""
+    for i in range(volume.GetNumberOfDisplayNodes()):
+        display = volume.GetNthDisplayNode(i)
+        if display is not None and display.IsA("vtkMRMLVolumeRenderingDisplayNode"):
+            return display
+    display = scene.AddNewNodeByClass(_method(), f"{volume.GetName()} rendering")
+    wood = scene.AddNewNodeByClass("vtkMRMLVolumePropertyNode", f"{volume.GetName()} wood")
+    for node in (display, wood):
+        node.SetAttribute(SCAN, volume.GetAttribute(SCAN))
+        node.SetAttribute(PART, "volume rendering")
+    display.SetVisibility(False)
+    display.SetFollowVolumeDisplayNode(False)
+    display.SetAndObserveVolumePropertyNodeID(wood.GetID())
+    volume.AddAndObserveDisplayNodeID(display.GetID())
+    return display
+
+
+def show_wood(rendering: Node, contrast: Contrast, extent: float) -> None:
+    """Set the transfer functions: air invisible, wood a veil, dense rings stronger, knots and bark solid.
+
+    Parameters
+    ----------
+    rendering : vtkMRMLVolumeRenderingDisplayNode
+    contrast : Contrast
+        Of the volume.
+    extent : float
+        Thickness of the object in mm; opacities are chosen so that its far side is still seen.
+    """
+    node = rendering.GetVolumePropertyNode()
+    properties = node.GetVolumeProperty()
+    start, stop = contrast.threshold, contrast.high
+    was = node.StartModify()
+    opacity = properties.GetScalarOpacity()
+    opacity.RemoveAllPoints()
+    for share, through in ((-0.1, 0.0), (0.05, 0.75), (0.5, 0.92), (0.75, 0.99), (0.9, 0.9999), (1.0, 1.0 - 1e-12)):
+        opacity.AddPoint(start + share * (stop - start), -math.expm1(math.log1p(-through) / max(extent, 1e-3)))
+    colour = properties.GetRGBTransferFunction()
+    colour.RemoveAllPoints()
+    for share, (red, green, blue) in ((0.0, (0.35, 0.2, 0.1)), (0.35, (0.66, 0.45, 0.25)), (0.7, (0.87, 0.7, 0.45)), (1.0, (1, 0.95, 0.8))):
+        colour.AddRGBPoint(start + share * (stop - start), red, green, blue)
+    gradient = properties.GetGradientOpacity()
+    gradient.RemoveAllPoints()
+    gradient.AddPoint(0.0, 1.0)
+    gradient.AddPoint(1.0, 1.0)
+    properties.SetInterpolationTypeToLinear()
+    properties.SetScalarOpacityUnitDistance(1.0)
+    properties.ShadeOn()
+    properties.SetAmbient(0.35)
+    properties.SetDiffuse(0.75)
+    properties.SetSpecular(0.1)
+    node.EndModify(was)
+
+
+def _method() -> str:
+    """Class of the display node: the application's choice, else ray casting in OpenGL."""
+    if in_application() and hasattr(slicer.modules, "volumerendering"):
+        return str(slicer.modules.volumerendering.logic().GetDefaultRenderingMethod() or _GPU)
+    return _GPU

@@ -1,0 +1,1 @@
+"""Weighted filtered backprojection: parallel beams, ramp filter, backprojection, coverage."""

@@ -1,0 +1,11 @@
+# What the catalogue needs to know of an extension must be said
+foreach(name HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL DEPENDS)
+  if(NOT EXTENSION_${name})
+    message(FATAL_ERROR "EXTENSION_${name} is not set")
+  endif()
+endforeach()
+foreach(name LICENSE README)
+  if(NOT EXISTS "${EXTENSION_${name}_FILE}")
+    message(FATAL_ERROR "EXTENSION_${name}_FILE: there is no file '${EXTENSION_${name}_FILE}'")
+  endif()
+endforeach()
