@@ -1,1 +1,65 @@
-"""Helical cone-beam CT reconstruction with curved detectors."""
+"""Helical cone-beam CT reconstruction with curved detectors, in 3D Slicer and in Python.
+
+>>> import MITOReconstructionLib as mito
+>>> scan = mito.open_scan("data/pine_16_1")                                 # doctest: +SKIP
+>>> volume = mito.reconstruct(scan, method="fbp", progress=print)           # doctest: +SKIP
+>>> volume.save("pine.nrrd")                                                # doctest: +SKIP
+
+Every name is imported when it is first used, so that importing this package needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from MITOReconstructionLib.version import __version__
+
+if TYPE_CHECKING:
+    from MITOReconstructionLib.errors import Cancelled, InputError, MissingPackageError, MITOError, WorkError
+    from MITOReconstructionLib.export import load_geometry, load_volume, save_geometry, save_projection, save_volume
+    from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
+    from MITOReconstructionLib.jobs import Volume, reconstruct
+    from MITOReconstructionLib.methods import describe_methods, methods
+    from MITOReconstructionLib.monitor import Monitor, Progress
+    from MITOReconstructionLib.projectors.operator import ray_transform
+    from MITOReconstructionLib.scan import Sample, Scan, list_samples, open_scan
+    from MITOReconstructionLib.scan.phantoms import make_phantom
+    from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
+    from MITOReconstructionLib.scene import show
+
+_PUBLIC = {
+    "errors": ("Cancelled", "InputError", "MITOError", "MissingPackageError", "WorkError"),
+    "export": ("load_geometry", "load_volume", "save_geometry", "save_projection", "save_volume"),
+    "geometry": ("Detector", "ScanGeometry", "VolumeGrid"),
+    "jobs": ("Volume", "reconstruct"),
+    "methods": ("describe_methods",),
+    "monitor": ("Monitor", "Progress"),
+    "projectors.operator": ("ray_transform",),
+    "scan": ("Sample", "Scan", "list_samples", "open_scan"),
+    "scan.phantoms": ("make_phantom",),
+    "scan.simulation": ("mito_geometry", "simulate"),
+    "scene": ("show",),
+}
+_HOME = {name: home for home, names in _PUBLIC.items() for name in names}
+
+__all__ = [
+    "Cancelled", "Detector", "InputError", "MITOError", "MissingPackageError", "Monitor", "Progress", "Sample", "Scan", "ScanGeometry",
+    "Volume", "VolumeGrid", "WorkError", "__version__", "describe_methods", "list_samples", "load_geometry", "load_volume", "make_phantom",
+    "methods", "mito_geometry", "open_scan", "ray_transform", "reconstruct", "save_geometry", "save_projection", "save_volume", "show",
+    "simulate",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "methods":
+        return importlib.import_module(f"{__name__}.methods")  # a package that can be called
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, "methods"})

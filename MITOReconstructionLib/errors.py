@@ -46,7 +46,13 @@ class MissingPackageError(MITOError, ImportError):
     """A package that an optional part needs is not installed; the text says how to install it."""
 
     def __init__(self, package: str, purpose: str, install: str) -> None:
+        self.package = package
+        self.purpose = purpose
+        self.install = install
         super().__init__(f"{purpose} needs the Python package '{package}', which is not installed. Install it with: {install}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return MissingPackageError, (self.package, self.purpose, self.install)
 
 
 class WorkError(MITOError, RuntimeError):

@@ -4,44 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError, WorkError
 
 __all__ = ["replacing", "replacing_folder"]
 
+LONGEST_PART = 32
+"""Bytes of the target's stem, and of its suffix, that a temporary name repeats at most; a name has room for 255."""
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary name beside ``path``; on success it takes the place of ``path``, else it is removed.
 
-    The temporary name keeps the suffix, so that writers which choose a format by it work.
+    The temporary name keeps the suffix, so that writers which choose a format by it work. Where ``path`` is a link,
+    the file that it leads to is replaced.
 
     Raises
     ------
     InputError
-        When the folder does not exist, or ``path`` is a folder.
+        When the folder does not exist, or ``path`` is a folder or no possible name.
     WorkError
         When writing fails, for example because the disk is full.
     """
-    target = Path(path)
-    _require_parent(target)
+    target = _checked(path)
     if target.is_dir():
         raise InputError(target, expected="a file name", found="a folder of that name", remedy="Choose another name.")
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _beside(target, target.suffix, _new_file)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
@@ -53,39 +48,93 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def replacing_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary folder beside ``path``; on success it takes the place of ``path``, else it is removed.
 
+    With ``overwrite`` the old folder stays whole until the new one is, and comes back where the exchange fails.
+
     Raises
     ------
     InputError
-        When the parent does not exist, or ``path`` exists, is not empty, and ``overwrite`` is false.
+        When the parent does not exist, ``path`` is a file or no possible name, or a folder that is not empty and
+        ``overwrite`` is false.
     WorkError
         When writing fails, for example because the disk is full.
     """
-    target = Path(path)
-    _require_parent(target)
-    if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
+    target = _checked(path)
+    if target.exists() and not target.is_dir():
+        raise InputError(target, expected="a folder name", found="a file of that name", remedy="Choose another name.")
+    if not overwrite and target.exists() and not _is_empty(target):
         raise InputError(target, expected="a new or an empty folder", found="something there already", remedy="Choose another folder.")
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise _unwritable(target, error) from error
+    temporary = _beside(target, "", Path.mkdir)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
-        if target.is_dir():
-            shutil.rmtree(target)
-        temporary.replace(target)
+        if overwrite and target.is_dir():
+            _exchange(temporary, target)
+        else:
+            if target.is_dir():
+                target.rmdir()  # refuses where something has come into it meanwhile
+            temporary.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _exchange(temporary: Path, target: Path) -> None:
+    """Put a folder in the place of another one, which is deleted last and comes back where that fails."""
+    aside = _beside(target, "-old", Path.mkdir)
+    aside.rmdir()  # the name is known to be free, and Windows renames to nothing that exists
+    try:
+        target.replace(aside)
+        temporary.replace(target)
+    except BaseException:
+        if aside.exists() and not target.exists():
+            aside.replace(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _beside(target: Path, suffix: str, make: Callable[[Path], None]) -> Path:
+    """Make something new and hidden beside the target; its permissions follow the umask as the target's would."""
+    if len(os.fsencode(suffix)) > LONGEST_PART:
+        suffix = ""
+    stem = os.fsdecode(os.fsencode(target.stem)[:LONGEST_PART]).encode(errors="ignore").decode()  # no half characters
+    while True:
+        temporary = target.parent / f".{stem}-{secrets.token_hex(4)}{suffix}"
+        try:
+            make(temporary)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unwritable(target, error) from error
+        return temporary
+
+
+def _new_file(path: Path) -> None:
+    path.touch(exist_ok=False)
+
+
 def _unwritable(target: Path, error: OSError) -> WorkError:
     return WorkError(f"{target}: could not be written: {error.strerror or error}. Nothing was left behind.")
 
 
-def _require_parent(target: Path) -> None:
-    if not target.parent.is_dir():
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:  # what cannot be listed is left alone
+        return False
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of what is to be replaced, links followed, once it is sure that it could be."""
+    target = Path(path).absolute()
+    try:
+        if target.is_symlink():
+            target = Path(os.path.realpath(target))
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            target.lstat()
+        parent_exists = target.parent.is_dir()
+    except (OSError, ValueError) as error:
+        found = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        raise InputError(path, expected="the name of a file or folder", found=found, remedy="Choose another name.") from error
+    if not parent_exists:
         raise InputError(target, expected="a folder that exists to write into", found=f"no folder {target.parent}", remedy="Make it first.")
+    return target

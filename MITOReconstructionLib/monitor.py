@@ -33,6 +33,12 @@ class Progress:
         """A JSON-ready description without the fields that are None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    def __post_init__(self) -> None:
+        for name, kind in (("fraction", float), ("seconds", float), ("iteration", int), ("residual", float)):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, kind(value))  # numpy's numbers are not JSON's
+
 
 class Monitor:
     """Carries reports out of a run, and the wish to stop into it.

@@ -47,28 +47,28 @@ class Detector:
     def __post_init__(self) -> None:
         for name in ("columns", "rows"):
             value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise InputError(
                     f"detector {name}", expected="a whole number of at least 1", found=repr(value), remedy="Correct the pixel count."
                 )
             object.__setattr__(self, name, int(value))
         for low, high in (("column_min", "column_max"), ("row_min", "row_max")):
-            minimum, maximum = float(getattr(self, low)), float(getattr(self, high))
+            minimum, maximum = real(getattr(self, low)), real(getattr(self, high))
             if not (math.isfinite(minimum) and math.isfinite(maximum) and minimum < maximum):
                 raise InputError(
                     f"detector {low}, {high}",
                     expected="two finite numbers, the first one smaller",
-                    found=f"{minimum:g}, {maximum:g}",
+                    found=f"{getattr(self, low)!r}, {getattr(self, high)!r}",
                     remedy="Give the outer edges of the detector in rising order.",
                 )
             object.__setattr__(self, low, minimum)
             object.__setattr__(self, high, maximum)
-        radius = float(self.curvature_radius)
+        radius = real(self.curvature_radius)
         if not radius > 0.0:
             raise InputError(
                 "detector curvature_radius",
                 expected="a positive length in mm, or infinity for a flat detector",
-                found=f"{radius:g}",
+                found=repr(self.curvature_radius),
                 remedy="Give the radius of the detector cylinder.",
             )
         object.__setattr__(self, "curvature_radius", radius)
@@ -138,10 +138,22 @@ class Detector:
         """Column coordinate at which a ray of the given fan angle meets the detector.
 
         The inverse of :meth:`surface`: with the cylinder's axis at ``e = distance - rho`` from the source, the law
-        of sines in the triangle source, cylinder axis, pixel gives ``column = fan + asin(e sin(fan) / rho)``.
+        of sines in the triangle source, cylinder axis, pixel gives ``column = fan + asin(e sin(fan) / rho)``. NaN
+        where the ray passes the cylinder by.
         """
         fan = np.asarray(fan_angle, dtype=np.float64)
         if self.is_flat:
             return distance * np.tan(fan)
         offset = distance - self.curvature_radius
-        return fan + np.arcsin(offset * np.sin(fan) / self.curvature_radius)
+        with np.errstate(invalid="ignore"):
+            return fan + np.arcsin(offset * np.sin(fan) / self.curvature_radius)
+
+
+def real(value: object) -> float:
+    """A real number as float, NaN for anything else (a text is no number here)."""
+    if isinstance(value, (str, bytes, bool)):
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan

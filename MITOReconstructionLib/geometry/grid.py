@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.geometry.detector import real
 
 __all__ = ["VolumeGrid"]
 
@@ -49,16 +50,9 @@ class VolumeGrid:
     def __post_init__(self) -> None:
         minimum = _three_lengths("minimum", self.minimum)
         maximum = _three_lengths("maximum", self.maximum)
-        for axis, low, high in zip(AXES, minimum, maximum, strict=True):
-            if not low < high:
-                raise InputError(
-                    f"grid bounds along {axis}",
-                    expected="a minimum below the maximum",
-                    found=f"{low:g} to {high:g} mm",
-                    remedy="Give the outer edges in rising order.",
-                )
-        counts = tuple(self.shape)
-        if len(counts) != 3 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in counts):
+        _require_rising(minimum, maximum)
+        counts = _three_whole(self.shape)
+        if counts is None or min(counts) < 1:
             raise InputError(
                 "grid shape",
                 expected="three whole numbers of at least 1",
@@ -67,7 +61,7 @@ class VolumeGrid:
             )
         object.__setattr__(self, "minimum", minimum)
         object.__setattr__(self, "maximum", maximum)
-        object.__setattr__(self, "shape", tuple(int(n) for n in counts))
+        object.__setattr__(self, "shape", counts)
 
     @classmethod
     def from_bounds(
@@ -104,11 +98,14 @@ class VolumeGrid:
             )
         low, high = _three_lengths("minimum", minimum), _three_lengths("maximum", maximum)
         if shape is not None:
-            return cls(low, high, tuple(shape))  # type: ignore[arg-type]
-        sides = _three_lengths("spacing", np.broadcast_to(np.asarray(spacing, dtype=np.float64), 3).tolist())
-        if min(sides) <= 0.0:
+            return cls(low, high, shape)  # type: ignore[arg-type]
+        _require_rising(low, high)
+        side = real(spacing)
+        sides = _three_lengths("spacing", spacing if math.isnan(side) else (side,) * 3)  # type: ignore[arg-type]
+        ratios = tuple((b - a) / d if d > 0.0 else math.inf for a, b, d in zip(low, high, sides, strict=True))
+        if not all(math.isfinite(ratio) for ratio in ratios):
             raise InputError("grid spacing", expected="positive lengths in mm", found=repr(spacing), remedy="Give the voxel side in mm.")
-        counts = tuple(max(1, round((b - a) / d)) for a, b, d in zip(low, high, sides, strict=True))
+        counts = tuple(max(1, round(ratio)) for ratio in ratios)
         edges = tuple(a + n * d for a, n, d in zip(low, counts, sides, strict=True))
         return cls(low, edges, counts)  # type: ignore[arg-type]
 
@@ -144,9 +141,17 @@ class VolumeGrid:
         Raises
         ------
         InputError
-            When the range is empty or leaves the grid.
+            When the range is empty, leaves the grid, or is no voxel indices.
         """
-        for axis, low, high, count in zip(AXES, first, last, self.shape, strict=True):
+        begin, end = _three_whole(first), _three_whole(last)
+        if begin is None or end is None:
+            raise InputError(
+                "voxel range",
+                expected="twice three whole numbers",
+                found=f"{first!r} to {last!r}",
+                remedy="Give voxel indices along x, y, z.",
+            )
+        for axis, low, high, count in zip(AXES, begin, end, self.shape, strict=True):
             if not 0 <= low < high <= count:
                 raise InputError(
                     f"voxel range along {axis}",
@@ -154,9 +159,9 @@ class VolumeGrid:
                     found=f"{low} to {high}",
                     remedy="Give voxel indices inside the grid.",
                 )
-        minimum = tuple(a + i * d for a, i, d in zip(self.minimum, first, self.spacing, strict=True))
-        maximum = tuple(a + i * d for a, i, d in zip(self.minimum, last, self.spacing, strict=True))
-        counts = tuple(int(b - a) for a, b in zip(first, last, strict=True))
+        minimum = tuple(a + i * d for a, i, d in zip(self.minimum, begin, self.spacing, strict=True))
+        maximum = tuple(a + i * d for a, i, d in zip(self.minimum, end, self.spacing, strict=True))
+        counts = tuple(b - a for a, b in zip(begin, end, strict=True))
         return VolumeGrid(minimum, maximum, counts)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
@@ -165,14 +170,46 @@ class VolumeGrid:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> VolumeGrid:
-        """Read what :meth:`to_dict` wrote."""
-        return cls(tuple(data["minimum"]), tuple(data["maximum"]), tuple(data["shape"]))
+        """Read what :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        InputError
+            When a key is missing or its value is out of range.
+        """
+        try:
+            return cls(data["minimum"], data["maximum"], data["shape"])
+        except KeyError as error:
+            raise InputError(
+                "grid", expected=f"an entry {error}", found="no such entry", remedy="Take what VolumeGrid.to_dict gave."
+            ) from error
+
+
+def _require_rising(minimum: Sequence[float], maximum: Sequence[float]) -> None:
+    for axis, low, high in zip(AXES, minimum, maximum, strict=True):
+        if not low < high:
+            raise InputError(
+                f"grid bounds along {axis}",
+                expected="a minimum below the maximum",
+                found=f"{low:g} to {high:g} mm",
+                remedy="Give the outer edges in rising order.",
+            )
+
+
+def _three_whole(values: Sequence[int]) -> tuple[int, int, int] | None:
+    try:
+        counts = tuple(values)
+    except TypeError:
+        return None
+    if len(counts) != 3 or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in counts):
+        return None
+    return int(counts[0]), int(counts[1]), int(counts[2])
 
 
 def _three_lengths(name: str, values: Sequence[float]) -> tuple[float, float, float]:
     try:
-        numbers = tuple(float(v) for v in values)
-    except (TypeError, ValueError):
+        numbers = tuple(real(v) for v in values) if not isinstance(values, (str, bytes)) else ()
+    except TypeError:
         numbers = ()
     if len(numbers) != 3 or not all(math.isfinite(v) for v in numbers):
         raise InputError(

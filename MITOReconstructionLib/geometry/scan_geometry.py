@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.geometry.detector import Detector
+from MITOReconstructionLib.geometry.detector import Detector, real
+from MITOReconstructionLib.geometry.wedge import Wedge, box_corners
 
 __all__ = ["DetectorMesh", "ScanGeometry", "Views"]
 
@@ -74,15 +75,15 @@ class ScanGeometry:
                 found=f"{len(self.axial_positions)} values",
                 remedy="Give as many axial positions as angles.",
             )
-        source, midpoint = float(self.source_radius), float(self.detector_radius)
+        source, midpoint = real(self.source_radius), real(self.detector_radius)
         if not (math.isfinite(source) and source > 0.0):
             raise InputError(
-                "source_radius", expected="a positive length in mm", found=f"{source:g}", remedy="Correct the source's distance."
+                "source_radius", expected="a positive length in mm", found=repr(self.source_radius), remedy="Correct the source's distance."
             )
         if not (math.isfinite(midpoint) and source + midpoint > 0.0):
             raise InputError(
-                "detector_radius", expected="a length in mm that puts the detector in front of the source", found=f"{midpoint:g}",
-                remedy="Correct the detector's distance.",
+                "detector_radius", expected="a length in mm that puts the detector in front of the source",
+                found=repr(self.detector_radius), remedy="Correct the detector's distance.",
             )  # fmt: skip
         object.__setattr__(self, "source_radius", source)
         object.__setattr__(self, "detector_radius", midpoint)
@@ -107,7 +108,11 @@ class ScanGeometry:
         )
 
     def __hash__(self) -> int:
-        return hash((self.source_radius, self.detector_radius, self.detector, self.angles.tobytes(), self.axial_positions.tobytes()))
+        arrays = ((self.angles + 0.0).tobytes(), (self.axial_positions + 0.0).tobytes())  # -0.0 equals 0.0
+        return hash((self.source_radius, self.detector_radius, self.detector, *arrays))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ScanGeometry, (self.angles, self.axial_positions, self.source_radius, self.detector_radius, self.detector)
 
     def __repr__(self) -> str:
         d = self.detector
@@ -149,7 +154,8 @@ class ScanGeometry:
 
         Positive where z rises in the order of the views, whichever way they turn; 0 where nothing turns.
         """
-        turn = np.abs(self.angles - self.angles[0]) / (2 * math.pi)
+        direction = -1.0 if self.angles[-1] < self.angles[0] else 1.0
+        turn = direction * (self.angles - self.angles[0]) / (2 * math.pi)
         turn = turn - turn.mean()
         spread = float(turn @ turn)
         return float(turn @ (self.axial_positions - self.axial_positions.mean())) / spread if spread else 0.0
@@ -172,17 +178,28 @@ class ScanGeometry:
         if views is None:
             return np.arange(self.views)
         if isinstance(views, slice):
-            return np.arange(self.views)[views]
-        chosen = np.atleast_1d(np.asarray(views))
+            try:
+                return np.arange(self.views)[views]
+            except (TypeError, ValueError) as error:
+                raise self._no_views(str(views)) from error
+        try:
+            chosen = np.atleast_1d(np.asarray(views))
+        except ValueError as error:
+            raise self._no_views("lists of different lengths") from error
         if chosen.dtype == bool and chosen.shape == (self.views,):
             return np.flatnonzero(chosen)
+        if chosen.shape == (0,):
+            return np.empty(0, dtype=np.intp)
         if not np.issubdtype(chosen.dtype, np.integer) or chosen.ndim != 1:
             found = f"{chosen.dtype} of shape {chosen.shape}"
         elif chosen.size and not (-self.views <= chosen.min() and chosen.max() < self.views):
             found = f"{chosen.min()} to {chosen.max()}"
         else:
             return np.asarray(np.arange(self.views)[chosen], dtype=np.intp)
-        raise InputError(
+        raise self._no_views(found)
+
+    def _no_views(self, found: str) -> InputError:
+        return InputError(
             "views",
             expected=f"indices from 0 to {self.views - 1}, or {self.views} booleans",
             found=found,
@@ -234,6 +251,10 @@ class ScanGeometry:
 
     def detector_mesh(self, view: int, *, columns: int = 32, rows: int = 1) -> DetectorMesh:
         """The detector surface of one view, out to its edges, as ``columns`` x ``rows`` quadrilaterals."""
+        if columns < 1 or rows < 1:
+            raise InputError(
+                "detector mesh", expected="at least 1 x 1 quadrilaterals", found=f"{columns} x {rows}", remedy="Ask for a finer mesh."
+            )
         d = self.detector
         column = np.linspace(d.column_min, d.column_max, columns + 1)
         row = np.linspace(d.row_min, d.row_max, rows + 1)
@@ -268,44 +289,37 @@ class ScanGeometry:
         -------
         array of bool, shape (views,)
 
+        Raises
+        ------
+        InputError
+            When the box is not finite or a maximum lies below its minimum.
+
         Notes
         -----
-        In the plane of rotation the beam is a wedge and the box a rectangle. The corners of their intersection are
-        corners of the rectangle inside the wedge, or points where the wedge's rays cross the rectangle's sides; at
-        in-plane distance l from the source the beam spans z + [row_min, row_max] l / L, where L is the in-plane
-        distance from the source to the detector (its smallest value is taken, so that no view is missed).
+        The beam is taken as a cone without end, also behind the detector. In the plane of rotation it is a wedge and
+        the box a rectangle. A point at in-plane distance l from the source, where the detector is at distance L, is
+        hit by rows within z + [row_min, row_max] l / L. Over the part of the rectangle inside the wedge l / L is
+        greatest at a corner of that part, because it is convex; its smallest value, which counts only for a detector
+        that lies above or below the source altogether, is estimated from below.
         """
-        low = np.asarray(minimum, dtype=np.float64)
-        high = np.asarray(maximum, dtype=np.float64)
+        low, high = box_corners(minimum, maximum)
         sin, cos = np.sin(self.angles)[:, None], np.cos(self.angles)[:, None]
-        fan_low, fan_high = self.fan_angles
-        corner = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
-        along = self.source_radius - corner[:, 0] * sin + corner[:, 1] * cos  # (views, 4)
-        across = corner[:, 0] * cos + corner[:, 1] * sin
-        fan = np.arctan2(across, along)
-        slack = 1e-12
-        distances = [np.where((fan >= fan_low - slack) & (fan <= fan_high + slack), np.hypot(across, along), np.nan)]
-        next_along, next_across = np.roll(along, -1, axis=1), np.roll(across, -1, axis=1)
-        for edge in (fan_low, fan_high):
-            start = along * math.sin(edge) - across * math.cos(edge)
-            end = next_along * math.sin(edge) - next_across * math.cos(edge)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                share = start / (start - end)
-            distance = (along + share * (next_along - along)) * math.cos(edge) + (across + share * (next_across - across)) * math.sin(edge)
-            distances.append(np.where((share >= 0) & (share <= 1) & (distance > 0), distance, np.nan))
-        reach = np.concatenate(distances, axis=1)
-        seen = ~np.all(np.isnan(reach), axis=1)
-        near = np.min(np.where(np.isnan(reach), np.inf, reach), axis=1)
-        far = np.max(np.where(np.isnan(reach), -np.inf, reach), axis=1)
-        inside = (low[0] <= self.sources()[:, 0]) & (self.sources()[:, 0] <= high[0])
-        inside &= (low[1] <= self.sources()[:, 1]) & (self.sources()[:, 1] <= high[1])
-        near = np.where(inside, 0.0, near)
+        x, y = np.array([low[0], high[0], high[0], low[0]]), np.array([low[1], low[1], high[1], high[1]])
+        wedge = Wedge(self.source_radius - x * sin + y * cos, x * cos + y * sin, self.fan_angles)
+        spread = wedge.distances / self._reach(np.clip(wedge.fans, *self.fan_angles))
+        reach = self._reach(np.array([*self.fan_angles, 0.0 if self.fan_angles[0] < 0.0 < self.fan_angles[1] else self.fan_angles[0]]))
+        near = wedge.nearest / reach.max()
+        far = np.max(np.where(np.isnan(spread), 0.0, spread), axis=1)
         d = self.detector
-        columns = np.linspace(d.column_min, d.column_max, 65)
-        shortest = float(np.min(np.hypot(*d.surface(columns, self.source_to_detector))))
-        bottom = np.minimum(d.row_min * far, d.row_min * near) / shortest
-        top = np.maximum(d.row_max * far, d.row_max * near) / shortest
+        bottom = np.minimum(d.row_min * far, d.row_min * near)
+        top = np.maximum(d.row_max * far, d.row_max * near)
+        seen = ~np.all(np.isnan(spread), axis=1)
         return np.asarray(seen & (self.axial_positions + bottom <= high[2]) & (self.axial_positions + top >= low[2]), dtype=np.bool_)
+
+    def _reach(self, fan: NDArray[np.float64]) -> NDArray[np.float64]:
+        """In-plane distance from the source to the detector along rays of these fan angles in mm."""
+        across, along = self.detector.surface(self.detector.column_at_fan_angle(fan, self.source_to_detector), self.source_to_detector)
+        return np.hypot(across, along)
 
     # ---- parts and copies ------------------------------------------------------------------------------------------
 
@@ -318,6 +332,8 @@ class ScanGeometry:
             When the selection is empty or leaves the scan.
         """
         index = self.view_indices(views)
+        if not index.size:
+            raise self._no_views("none")
         return ScanGeometry(self.angles[index], self.axial_positions[index], self.source_radius, self.detector_radius, self.detector)
 
     def to_dict(self) -> dict[str, Any]:
@@ -341,21 +357,33 @@ class ScanGeometry:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ScanGeometry:
-        """Read what :meth:`to_dict` wrote."""
-        detector = dict(data["detector"])
-        if detector["curvature_radius"] is None:
-            detector["curvature_radius"] = math.inf
-        return cls(
-            np.asarray(data["angles"]),
-            np.asarray(data["axial_positions"]),
-            data["source_radius"],
-            data["detector_radius"],
-            Detector(**detector),
-        )
+        """Read what :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        InputError
+            When a key is missing or unknown, or a value is out of range.
+        """
+        try:
+            detector = dict(data["detector"])
+            if detector["curvature_radius"] is None:
+                detector["curvature_radius"] = math.inf
+            return cls(data["angles"], data["axial_positions"], data["source_radius"], data["detector_radius"], Detector(**detector))
+        except KeyError as error:
+            raise InputError(
+                "geometry", expected=f"an entry {error}", found="no such entry", remedy="Take what ScanGeometry.to_dict gave."
+            ) from error
+        except TypeError as error:
+            raise InputError(
+                "geometry", expected="the keys that ScanGeometry.to_dict writes", found=str(error), remedy="Take what it gave."
+            ) from error
 
 
 def _per_view(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    array = np.array(values, dtype=np.float64)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(name, expected="one number for each view", found=str(error), remedy="Give an array of numbers.") from error
     if array.ndim != 1 or array.size == 0:
         raise InputError(
             name, expected="one number for each view", found=f"an array of shape {array.shape}", remedy="Give at least one view."

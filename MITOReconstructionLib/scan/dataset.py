@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.scan.metadata import Metadata, read_metadata
-from MITOReconstructionLib.scan.npy import ArrayFile, open_array, read_array
+from MITOReconstructionLib.scan.npy import ArrayFile, block_to_fill, open_array, read_array
 
 __all__ = ["Scan", "open_scan"]
 
@@ -88,7 +88,8 @@ class Scan:
         Raises
         ------
         InputError
-            When a value is NaN or infinite, naming its view, or when the file has been cut short.
+            When a value is NaN or infinite (as float32), naming its view, when the file has been cut short, or ``out``
+            is another array.
         """
         if not 0 <= first <= last <= self.geometry.views:
             raise InputError(
@@ -100,8 +101,9 @@ class Scan:
         if self._file is not None:
             block = self._file.read(first, last, out)
         else:
-            block = np.empty((last - first, *self.projections.shape[1:]), dtype=np.float32) if out is None else out
-            block[...] = self.projections[first:last]
+            block = block_to_fill(out, (last - first, *self.projections.shape[1:]))
+            with np.errstate(all="ignore"):
+                block[...] = self.projections[first:last]
         self._check_finite(block, first)
         return block
 
@@ -119,7 +121,7 @@ class Scan:
 
     def _check_finite(self, block: NDArray[np.float32], first: int) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            sums = block.reshape(len(block), -1).sum(axis=1)
+            sums = block.sum(axis=(1, 2))
         for offset in np.flatnonzero(~np.isfinite(sums)):
             bad = np.argwhere(~np.isfinite(block[offset]))
             if len(bad):
@@ -152,9 +154,9 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
     InputError
         Naming file, what was expected, what was found and the remedy.
     """
-    path = Path(folder)
-    if not path.is_dir():
-        found = "a file" if path.exists() else "no such folder"
+    path = Path(folder).absolute()  # so that it can be read whatever the working folder is by then
+    if not os.path.isdir(path):
+        found = "a file" if os.path.exists(path) else "no such folder"
         raise InputError(
             path, expected="a sample folder", found=found, remedy="Choose the folder that holds sinogram.npy and metadata.json."
         )
@@ -171,13 +173,19 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
     views = sinogram.shape[0]
     angles = _finite(path / "angles.npy", read_array(path / "angles.npy", ("views",), (views,)))
     axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (views,)))
-    shifts = read_array(path / "shifts.npy", ("views", "x, y, z"), (views, 3))[:, 2]
+    shifts = read_array(path / "shifts.npy", ("views", "components"), (views, 3))[:, 2]
     _finite(path / "shifts.npy", shifts)
-    geometry = ScanGeometry(np.unwrap(angles), axial + shifts, metadata.source_radius, metadata.detector_radius, detector)
+    try:
+        with np.errstate(all="ignore"):
+            unwrapped, positions = np.unwrap(angles), axial + shifts
+        geometry = ScanGeometry(unwrapped, positions, metadata.source_radius, metadata.detector_radius, detector)
+        grid = _default_grid(metadata, geometry)
+    except InputError as error:  # names what it makes of the files; say which folder they are in
+        raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy=error.remedy) from error
     return Scan(
         name or path.resolve().name,
         geometry,
-        _default_grid(metadata, geometry),
+        grid,
         sinogram.memmap(),
         folder=path,
         metadata=metadata,
@@ -198,6 +206,8 @@ def covered_grid(geometry: ScanGeometry, *, spacing: float | None = None) -> Vol
     if spacing is None:
         spacing = geometry.detector.pixel_size[0] * geometry.source_radius / geometry.source_to_detector
     radius = geometry.field_of_view_radius
+    if radius == 0.0:  # the fan lies beside the axis; the views together cover a ring about it
+        radius = geometry.source_radius * math.sin(max(abs(angle) for angle in geometry.fan_angles))
     low, high = axial_range(geometry)
     return VolumeGrid.from_bounds((-radius, -radius, low), (radius, radius, high), spacing=spacing)
 

@@ -54,28 +54,18 @@ def read_metadata(path: Path) -> Metadata:
     fields.require("GEOMETRY_ENGINE", "ODL")
     fields.require("GEOMETRY_NAME", "ConeBeamGeometry")
     _check_axis(fields)
-    detector = Detector(
-        columns=fields.count("DET_NPX_X"),
-        rows=fields.count("DET_NPX_Z"),
-        column_min=fields.number("DET_X_MIN"),
-        column_max=fields.above("DET_X_MAX", "DET_X_MIN"),
-        row_min=fields.number("DET_Z_MIN"),
-        row_max=fields.above("DET_Z_MAX", "DET_Z_MIN"),
-        curvature_radius=_curvature(fields),
-    )
+    detector = _detector(fields)
     voxel = fields.positive("REC_PIC_SIZE")
     lateral = (_extent(fields, "X"), _extent(fields, "Y"))
     axial = _extent(fields, "Z") if all(key in fields.raw for key in AXIAL_KEYS) else None
-    limits = ("SINOGRAM_MIN", "SINOGRAM_MAX")
-    value_range = (fields.number(limits[0]), fields.number(limits[1])) if all(key in fields.raw for key in limits) else None
     return Metadata(
         detector=detector,
         source_radius=fields.positive("SRC_RADIUS"),
-        detector_radius=fields.number("DET_RADIUS"),
+        detector_radius=fields.not_negative("DET_RADIUS"),
         voxel_size=voxel,
         lateral=lateral,
         axial=axial,
-        value_range=value_range,
+        value_range=_value_range(fields),
         warnings=tuple(_oddities(fields, detector, voxel, [*lateral, *([axial] if axial else [])])),
         raw=fields.raw,
     )
@@ -99,19 +89,26 @@ class _Fields:
         found = self.get(key, f'"{value}"')
         if found != value:
             raise self.fault(
-                key, f'"{value}", the only geometry that this program knows', json.dumps(found), "Use a sample of the MITO format."
+                key, f'"{value}", the only geometry that this program knows', _shown(found), "Use a sample of the MITO format."
             )
 
     def number(self, key: str) -> float:
         value = self.get(key, "a number")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise self.fault(key, "a finite number", json.dumps(value))
-        return float(value)
+        number = _real(value)
+        if not math.isfinite(number):
+            raise self.fault(key, "a finite number", _shown(value))
+        return number
 
     def positive(self, key: str) -> float:
         value = self.number(key)
         if value <= 0:
             raise self.fault(key, "a positive length in mm", f"{value:g}")
+        return value
+
+    def not_negative(self, key: str) -> float:
+        value = self.number(key)
+        if value < 0:
+            raise self.fault(key, "a length in mm of at least 0", f"{value:g}")
         return value
 
     def above(self, key: str, lower: str) -> float:
@@ -135,23 +132,68 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise InputError(path, expected=expected, found="no such file", remedy="Choose a sample folder, or copy it completely.") from error
     except OSError as error:
         raise InputError(path, expected=expected, found=str(error), remedy="Check the file and its permissions.") from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
+        raise InputError(path, expected=expected, found=f"a file that is no UTF-8 text ({error.reason})", remedy=CHECK_FILE) from error
+    except (ValueError, RecursionError) as error:
         raise InputError(path, expected=expected, found=f"a file that is no JSON text ({error})", remedy=CHECK_FILE) from error
     if not isinstance(raw, dict):
-        raise InputError(path, expected=expected, found=f"a JSON {type(raw).__name__}", remedy=CHECK_FILE)
+        raise InputError(path, expected=expected, found=f"{_shown(raw)}, which is no object", remedy=CHECK_FILE)
     return raw
+
+
+def _shown(value: Any) -> str:
+    """A JSON value for a person, cut where it is long."""
+    try:
+        text = json.dumps(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or lists within lists
+        return f"a {type(value).__name__} too long to show"
+    return text if len(text) <= 80 else text[:80] + " ..."
+
+
+def _real(value: Any) -> float:
+    """A JSON number as float; NaN for anything else, infinity for a whole number beyond the range of float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _detector(fields: _Fields) -> Detector:
+    values = {
+        "columns": fields.count("DET_NPX_X"),
+        "rows": fields.count("DET_NPX_Z"),
+        "column_min": fields.number("DET_X_MIN"),
+        "column_max": fields.above("DET_X_MAX", "DET_X_MIN"),
+        "row_min": fields.number("DET_Z_MIN"),
+        "row_max": fields.above("DET_Z_MAX", "DET_Z_MIN"),
+        "curvature_radius": _curvature(fields),
+    }
+    try:
+        return Detector(**values)  # type: ignore[arg-type]
+    except InputError as error:
+        raise fields.fault("DET_X_MIN, DET_X_MAX", error.expected, error.found, error.remedy) from error
+
+
+def _value_range(fields: _Fields) -> tuple[float, float] | None:
+    if not all(key in fields.raw for key in ("SINOGRAM_MIN", "SINOGRAM_MAX")):
+        return None
+    low, high = fields.number("SINOGRAM_MIN"), fields.number("SINOGRAM_MAX")
+    if high < low:
+        raise fields.fault("SINOGRAM_MAX", f"a number of at least SINOGRAM_MIN = {low:g}", f"{high:g}", "Correct or remove both keys.")
+    return low, high
 
 
 def _check_axis(fields: _Fields) -> None:
     if "ROTATION_AXIS" not in fields.raw:
         return
     axis, expected = fields.raw["ROTATION_AXIS"], "[0, 0, 1]: only scans about the z axis are known"
-    try:
-        x, y, z = (float(v) for v in axis)
-    except (TypeError, ValueError) as error:
-        raise fields.fault("ROTATION_AXIS", expected, json.dumps(axis)) from error
-    if not (x == 0 and y == 0 and z > 0):
-        raise fields.fault("ROTATION_AXIS", expected, json.dumps(axis), "Turn the scan's coordinates so that it rotates about +z.")
+    numbers = [_real(value) for value in axis] if isinstance(axis, list) else []
+    if len(numbers) != 3 or not all(math.isfinite(number) for number in numbers):
+        raise fields.fault("ROTATION_AXIS", expected, _shown(axis))
+    if not (numbers[0] == 0 and numbers[1] == 0 and numbers[2] > 0):
+        raise fields.fault("ROTATION_AXIS", expected, _shown(axis), "Turn the scan's coordinates so that it rotates about +z.")
 
 
 def _curvature(fields: _Fields) -> float:
@@ -160,9 +202,10 @@ def _curvature(fields: _Fields) -> float:
     value = fields.get("DET_CURVATURE_RADIUS", expected)
     if value is None:
         return math.inf
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise fields.fault("DET_CURVATURE_RADIUS", expected, json.dumps(value))
-    return float(value)
+    radius = _real(value)
+    if not radius > 0:
+        raise fields.fault("DET_CURVATURE_RADIUS", expected, _shown(value))
+    return radius
 
 
 def _extent(fields: _Fields, axis: str) -> tuple[float, float, int]:

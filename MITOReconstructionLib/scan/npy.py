@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError
 
 __all__ = ["ArrayFile", "open_array", "read_array"]
+
+LONGEST_HEADER = 1 << 16
+"""Bytes; numpy refuses headers of more than 10,000 characters anyway."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +44,62 @@ class ArrayFile:
         Raises
         ------
         InputError
-            When the file is shorter than its header says.
+            When the file is shorter than its header says or is gone, or ``out`` is no such array.
+
+        Notes
+        -----
+        A float64 value beyond the range of float32 becomes infinite.
         """
         shape = (last - first, *self.shape[1:])
         item = math.prod(self.shape[1:])
-        if out is None:
-            out = np.empty(shape, dtype=np.float32)
-        direct = self.dtype == np.dtype(np.float32) and out.flags.c_contiguous
-        buffer = out.reshape(-1) if direct else np.empty(shape, dtype=self.dtype).reshape(-1)
-        with self.path.open("rb", buffering=0) as file:
-            file.seek(self.offset + first * item * self.dtype.itemsize)
-            view = memoryview(buffer.view(np.uint8).data)
-            while len(view):
-                count = file.readinto(view)
-                if not count:
-                    raise _truncated(self)
-                view = view[count:]
+        out = block_to_fill(out, shape)
+        direct = self.dtype == np.dtype(np.float32)
+        buffer = out.reshape(-1) if direct else np.empty(math.prod(shape), dtype=self.dtype)
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self.offset + first * item * self.dtype.itemsize)
+                view = memoryview(buffer.view(np.uint8).data)
+                while len(view):
+                    count = file.readinto(view)
+                    if not count:
+                        raise _truncated(self)
+                    view = view[count:]
+        except OSError as error:
+            raise InputError(
+                self.path,
+                expected="the file as it was when the scan was opened",
+                found=str(error.strerror or error),
+                remedy="Check the file and the disk, and open the scan again.",
+            ) from error
         if not direct:
-            out[...] = buffer.reshape(shape)
+            with np.errstate(all="ignore"):
+                out[...] = buffer.reshape(shape)
         return out
 
     def memmap(self) -> NDArray[np.floating]:
         """A read-only memory map of the whole array, in the file's own dtype."""
         return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=self.shape)
+
+
+def block_to_fill(out: NDArray[np.float32] | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The caller's array, once it is sure that it can take the values, or a new one.
+
+    Raises
+    ------
+    InputError
+        When it is not a writable float32 array of that shape in C order.
+    """
+    if out is None:
+        return np.empty(shape, dtype=np.float32)
+    if out.shape != shape or out.dtype != np.dtype(np.float32) or not out.flags.c_contiguous or not out.flags.writeable:
+        order = "C order" if out.flags.c_contiguous else "not in C order"
+        raise InputError(
+            "out",
+            expected=f"a writable float32 array of shape {shape} in C order",
+            found=f"{out.dtype} of shape {out.shape}, {order}{'' if out.flags.writeable else ', read-only'}",
+            remedy="Give such an array, or none.",
+        )
+    return out
 
 
 def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
@@ -80,19 +118,18 @@ def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
         number of axes, nothing at all, Fortran order, or less data than its header says.
     """
     expected = f"a .npy file of float32 or float64 with axes ({', '.join(axes)})"
-    if not path.is_file():
-        found = "a folder of that name" if path.is_dir() else "no such file"
+    if not os.path.isfile(path):
+        found = "a folder of that name" if os.path.isdir(path) else "no such file"
         raise InputError(path, expected=expected, found=found, remedy="Copy the complete sample folder.")
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = reader(file)
-            offset = file.tell()
+            start = file.read(LONGEST_HEADER)
     except OSError as error:
         raise InputError(path, expected=expected, found=str(error), remedy="Check the file and its permissions.") from error
-    except (ValueError, EOFError, SyntaxError) as error:
-        found = "an empty file" if path.stat().st_size == 0 else f"a file that is none ({error})"
+    try:
+        shape, fortran, dtype, offset = _read_header(start)
+    except Exception as error:  # numpy parses the header as Python source and fails in many ways on garbage
+        found = f"a file that is none ({_first_line(error)})" if start else "an empty file"
         raise InputError(path, expected=expected, found=found, remedy="Write it again with numpy.save, or copy it again.") from error
     if dtype.hasobject:
         raise InputError(
@@ -105,7 +142,7 @@ def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
         raise InputError(path, expected=expected, found=f"dtype {dtype}", remedy="Convert it with array.astype('float32').")
     if len(shape) != len(axes):
         raise InputError(path, expected=expected, found=f"shape {shape}", remedy="Save it with these axes.")
-    if math.prod(shape) == 0:
+    if min(shape) < 1:
         raise InputError(
             path, expected=f"at least one value along ({', '.join(axes)})", found=f"shape {shape}", remedy="Export the scan again."
         )
@@ -117,6 +154,24 @@ def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
     if os.path.getsize(path) < offset + math.prod(shape) * dtype.itemsize:
         raise _truncated(array)
     return array
+
+
+def _read_header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.floating], int]:
+    """Shape, whether in Fortran order, dtype and length of the header."""
+    file = io.BytesIO(start)
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"its format version is {version[0]}.{version[1]}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = reader(file)
+    return shape, fortran, dtype, file.tell()
+
+
+def _first_line(error: Exception) -> str:
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return text if len(text) <= 200 else text[:200] + " ..."
 
 
 def read_array(path: Path, axes: tuple[str, ...], shape: tuple[int | None, ...]) -> NDArray[np.float64]:

@@ -31,26 +31,31 @@ def list_samples(data_folder: str | os.PathLike[str]) -> list[Sample]:
         When the folder is missing, holds no sample, or its samples.json is at fault.
     """
     data = Path(data_folder)
-    if not data.is_dir():
-        raise InputError(data, expected="a data folder", found="no such folder", remedy="Choose the folder that holds the sample folders.")
+    if not os.path.isdir(data):
+        found = "a file" if os.path.exists(data) else "no such folder"
+        raise InputError(data, expected="a data folder", found=found, remedy="Choose the folder that holds the sample folders.")
     listing = data / "samples.json"
-    if listing.exists():
+    if os.path.lexists(listing):
         return _listed(data, listing)
-    found = [Sample(child, child.name) for child in sorted(data.iterdir()) if (child / "metadata.json").is_file()]
-    if not found:
+    try:
+        children = sorted(child for child in data.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise InputError(data, expected="a data folder", found=str(error), remedy="Check its permissions.") from error
+    samples = [Sample(child, child.name) for child in children if os.path.isfile(child / "metadata.json")]
+    if not samples:
         raise InputError(
             data,
             expected="samples.json or child folders with a metadata.json",
             found="neither",
             remedy="Choose the folder that holds the sample folders; to open one sample, name its own folder.",
         )
-    return found
+    return samples
 
 
 def _listed(data: Path, listing: Path) -> list[Sample]:
     try:
         entries = json.loads(listing.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             listing, expected=EXPECTED, found=f"unreadable content ({error})", remedy="Correct the file, or remove it."
         ) from error
@@ -76,7 +81,7 @@ def _inside(data: Path, name: str, where: str) -> Path:
     pure = PurePosixPath(name.replace("\\", "/"))
     escapes = pure.is_absolute() or bool(PureWindowsPath(name).drive) or ".." in pure.parts or not pure.parts or "\0" in name
     folder = data / pure
-    if escapes or not folder.resolve().is_relative_to(data.resolve()):
+    if escapes or not _leads_into(folder, data):
         raise InputError(
             where,
             expected="a folder inside the data folder",
@@ -84,3 +89,10 @@ def _inside(data: Path, name: str, where: str) -> Path:
             remedy="Name a child folder; to use a sample elsewhere, open its own folder.",
         )
     return folder
+
+
+def _leads_into(folder: Path, data: Path) -> bool:
+    try:
+        return folder.resolve().is_relative_to(data.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, or no possible name
+        return False

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.files import replacing, replacing_folder
 from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.scan.dataset import axial_range
 from MITOReconstructionLib.scan.line_integrals import project
 from MITOReconstructionLib.scan.shapes import Phantom
+from MITOReconstructionLib.scan.writing import write_sample
 
 __all__ = ["axial_wobble", "default_grid", "mito_geometry", "poisson_noise", "simulate"]
 
@@ -180,33 +179,14 @@ def simulate(
     """
     if seed < 0:
         raise InputError("seed", expected="a whole number of at least 0", found=f"{seed}", remedy="Choose another seed.")
-    target = Path(folder)
     monitor = monitor or Monitor()
-    offsets = np.zeros((geometry.views, 3)) if shifts is None else np.asarray(shifts, dtype=np.float64)
-    if offsets.shape != (geometry.views, 3) or not np.all(np.isfinite(offsets)):
-        raise InputError(
-            "shifts",
-            expected=f"finite numbers of shape ({geometry.views}, 3)",
-            found=f"shape {offsets.shape}",
-            remedy="Give three per view.",
-        )
     if noise_photons is not None:
         _above_zero("noise_photons", noise_photons)
     if block is not None:
         _above_zero("block", block)
     volume = default_grid(phantom, geometry) if grid is None else grid
-    with replacing_folder(target, overwrite=overwrite) as temporary:
-        with (temporary / "sinogram.npy").open("wb") as file:
-            limits = _write_sinogram(file, phantom, geometry, noise_photons, seed, subrays, block, monitor)
-        angles = np.mod(geometry.angles, 2 * math.pi)
-        np.save(temporary / "angles.npy", np.where(angles < 2 * math.pi, angles, 0.0))
-        np.save(temporary / "axial_positions.npy", geometry.axial_positions - offsets[:, 2])
-        np.save(temporary / "shifts.npy", offsets)
-        text = json.dumps(_metadata(geometry, volume, limits), indent=2, allow_nan=False)
-        (temporary / "metadata.json").write_text(text + "\n", encoding="utf-8")
-    if name is not None:
-        _enter_sample(target, name)
-    return target
+    blocks = _projected(phantom, geometry, noise_photons, seed, subrays, block, monitor)
+    return write_sample(folder, geometry, volume, blocks, shifts=shifts, name=name, overwrite=overwrite)
 
 
 def default_grid(phantom: Phantom, geometry: ScanGeometry) -> VolumeGrid:
@@ -254,8 +234,7 @@ def poisson_noise(integrals: NDArray[np.float32], photons: float, seed: int, fir
         view[...] = math.log(photons) - np.log(np.maximum(counts, 1))
 
 
-def _write_sinogram(
-    file: BinaryIO,
+def _projected(
     phantom: Phantom,
     geometry: ScanGeometry,
     photons: float | None,
@@ -263,69 +242,19 @@ def _write_sinogram(
     subrays: tuple[int, int],
     block: int | None,
     monitor: Monitor,
-) -> tuple[float, float]:
-    """Write the header and the views block by block; return the smallest and largest value."""
+) -> Iterator[NDArray[np.float32]]:
+    """The projections of all views, block by block."""
     detector, views = geometry.detector, geometry.views
-    shape = (views, detector.columns, detector.rows)
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
     fitting = max(1, BLOCK_BYTES // (4 * detector.columns * detector.rows))
     size = int(block) if block is not None else min(fitting, max(1, views // 20))
-    lowest, highest = math.inf, -math.inf
     monitor.report("simulate", 0.0)
     for first in range(0, views, size):
         last = min(first + size, views)
         values = project(phantom, geometry, slice(first, last), subrays=subrays)
         if photons is not None:
             poisson_noise(values, photons, seed, first)
-        lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
-        file.write(np.ascontiguousarray(values, dtype="<f4").data)
+        yield values
         monitor.report("simulate", last / views)
-    return lowest, highest
-
-
-def _metadata(geometry: ScanGeometry, grid: VolumeGrid, limits: tuple[float, float]) -> dict[str, Any]:
-    """The content of metadata.json."""
-    d = geometry.detector
-    content: dict[str, Any] = {
-        "GEOMETRY_ENGINE": "ODL",
-        "GEOMETRY_NAME": "ConeBeamGeometry",
-        "DET_NPX_X": d.columns,
-        "DET_NPX_Z": d.rows,
-        "DET_PIX_SIZE": d.pixel_size[0],
-        "DET_X_MIN": d.column_min,
-        "DET_X_MAX": d.column_max,
-        "DET_Z_MIN": d.row_min,
-        "DET_Z_MAX": d.row_max,
-        "SRC_RADIUS": geometry.source_radius,
-        "DET_RADIUS": geometry.detector_radius,
-        "DET_CURVATURE_RADIUS": None if d.is_flat else d.curvature_radius,
-        "ROTATION_AXIS": [0, 0, 1],
-        "REC_PIC_SIZE": grid.spacing[0],
-    }
-    for axis, low, high, count in zip("XYZ", grid.minimum, grid.maximum, grid.shape, strict=True):
-        content |= {f"REC_NPX_{axis}": count, f"REC_MIN_{axis}": low, f"REC_MAX_{axis}": high}
-    content |= {"SINOGRAM_MIN": limits[0], "SINOGRAM_MAX": limits[1]}
-    return content
-
-
-def _enter_sample(folder: Path, name: str) -> None:
-    """Add a sample to the samples.json beside its folder, or rename it there."""
-    listing = folder.resolve().parent / "samples.json"
-    try:
-        entries = json.loads(listing.read_text(encoding="utf-8-sig")) if listing.exists() else []
-    except (OSError, ValueError):
-        entries = None
-    if not isinstance(entries, list):
-        raise InputError(listing, expected="a JSON list of samples", found="something else", remedy="Correct the file, or remove it.")
-    entry = {"folder": folder.resolve().name, "name": name}
-    known = [i for i, old in enumerate(entries) if isinstance(old, dict) and old.get("folder") == entry["folder"]]
-    if known:
-        entries[known[0]] = entry
-    else:
-        entries.append(entry)
-    with replacing(listing) as temporary:
-        temporary.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _above_zero(name: str, value: float) -> float:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from MITOReconstructionLib.scene.scan_scene import PARTS as PARTS
     from MITOReconstructionLib.scene.scan_scene import ScanLike as ScanLike
     from MITOReconstructionLib.scene.scan_scene import ScanScene as ScanScene
+    from MITOReconstructionLib.scene.show import show as show
     from MITOReconstructionLib.scene.volume import VolumePart as VolumePart
     from MITOReconstructionLib.scene.volume import provenance_of as provenance_of
 
@@ -32,6 +33,7 @@ _HOMES = {
     "new_scene": "host",
     "provenance_of": "volume",
     "render_picture": "pictures",
+    "show": "show",
     "save_scene": "saving",
 }
 
@@ -41,7 +43,9 @@ __all__ = list(_HOMES)
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # also in the place of a module of that name
+    return value
 
 
 def __dir__() -> list[str]:

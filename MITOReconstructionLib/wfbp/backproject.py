@@ -8,16 +8,20 @@ usage for arbitrary pitch', Phys. Med. Biol. 49 (2004) 2209. The weight favours 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["BeamTables", "backproject", "beam_tables"]
+__all__ = ["COMPILE", "BeamTables", "backproject", "beam_tables", "beams_seeing"]
+
+COMPILE: dict[str, Any] = {"cache": True, "fastmath": True, "error_model": "numpy", "nogil": True}
+"""Without numpy's error model every division is a branch, and no loop that divides is vectorised."""
 
 SOFTNESS = np.float32(0.03)
 """Where the row weight stops growing towards the middle row: it is (1 - q^2)^4 / (q^2 + SOFTNESS)."""
@@ -100,33 +104,42 @@ def backproject(
     first_beam : int
     tables : BeamTables
     """
-    _backproject(volume, np.array(grid.origin), np.array(grid.spacing), beams, first_beam, tables)
+    with KERNELS:
+        _backproject(volume, np.array(grid.origin), np.array(grid.spacing), beams, first_beam, tables)
+
+
+def beams_seeing(plan: ParallelPlan, grid: VolumeGrid) -> tuple[int, int]:
+    """First and last (exclusive) beam that can see a part of the grid; the source's height bounds it from both sides."""
+    middle, reach = _source_heights(plan)
+    near = np.flatnonzero((middle + reach >= grid.minimum[2]) & (middle - reach <= grid.maximum[2]))
+    return (int(near[0]), int(near[-1]) + 1) if near.size else (0, 0)
+
+
+def _source_heights(plan: ParallelPlan) -> tuple[NDArray[np.float64], float]:
+    """Source height at every beam's middle, and how far from it in z a voxel of that beam can be, in mm."""
+    first, axial = plan.axial_table
+    knots = first + np.arange(len(axial)) * plan.theta_step
+    middle = np.interp(plan.theta(np.arange(plan.beams)), knots, axial)
+    window = math.ceil((plan.fan[1] - plan.fan[0]) / plan.theta_step) + 1
+    travel = max(float(np.max(np.abs(axial[lag:] - axial[:-lag]))) for lag in {1, max(1, window // 2), min(window, len(axial) - 1)})
+    detector = plan.geometry.detector
+    farthest = 2 * plan.geometry.source_radius / float(plan.distances.min())
+    return middle, farthest * max(abs(detector.row_min), abs(detector.row_max)) + 2 * travel
 
 
 def _partners(plan: ParallelPlan) -> NDArray[np.int64]:
     """For every beam the range of half turns within which other beams can see the same voxels."""
-    first, axial = plan.axial_table
-    middle = np.interp(plan.theta(np.arange(plan.beams)), first + np.arange(len(axial)) * plan.theta_step, axial)
-    detector = plan.geometry.detector
-    radius = plan.geometry.source_radius
-    farthest = 2 * radius / float(plan.distances.min())
-    wobble = float(np.ptp(plan.axial - np.interp(plan.angles, plan.angles[[0, -1]], plan.axial[[0, -1]]))) if not plan.periodic else 0.0
-    fan_travel = abs(plan.geometry.pitch) * (plan.fan[1] - plan.fan[0]) / (2 * math.pi)
-    reach = 2 * farthest * max(abs(detector.row_min), abs(detector.row_max)) + 2 * (wobble + fan_travel)
+    middle, reach = _source_heights(plan)
     result = np.zeros((plan.beams, 2), dtype=np.int64)
     most = (plan.beams - 1) // plan.half_turn
     index = np.arange(plan.beams)
     for number in range(-most, most + 1):
         other = index + number * plan.half_turn
         inside = (other >= 0) & (other < plan.beams)
-        near = inside & (np.abs(middle[np.clip(other, 0, plan.beams - 1)] - middle) <= reach)
+        near = inside & (np.abs(middle[np.clip(other, 0, plan.beams - 1)] - middle) <= 2 * reach)
         result[near, 0] = np.minimum(result[near, 0], number)
         result[near, 1] = np.maximum(result[near, 1], number + 1)
     return result
-
-
-COMPILE = {"cache": True, "fastmath": True, "error_model": "numpy", "nogil": True}
-"""Without numpy's error model every division is a branch, and no loop that divides is vectorised."""
 
 
 @numba.njit(**COMPILE)
@@ -145,8 +158,8 @@ def seen(place, depth, beam, z_first, z_step, nz, tables):  # type: ignore[no-un
     scale = distance / along
     bottom = (source + (tables.row_middle - tables.row_half) / scale - z_first) / z_step
     top = (source + (tables.row_middle + tables.row_half) / scale - z_first) / z_step
-    first = int(math.ceil(min(max(bottom, 0.0), float(nz))))
-    last = int(math.floor(min(max(top, -1.0), nz - 1.0))) + 1
+    first = math.ceil(min(max(bottom, 0.0), float(nz)))
+    last = math.floor(min(max(top, -1.0), nz - 1.0)) + 1
     return source, scale, first, last
 
 

@@ -113,7 +113,7 @@ class ParallelPlan:
         if self.periodic:
             return 2 * self.half_turn
         room = float(self.angles[-1]) - self.fan[1] - self.theta_first
-        return max(0, int(math.floor(room / self.theta_step + 1e-9)) + 1)
+        return max(0, math.floor(room / self.theta_step + 1e-9) + 1)
 
     @cached_property
     def t_step(self) -> float:
@@ -128,8 +128,8 @@ class ParallelPlan:
     def t(self) -> FLOATS:
         """Signed distances of a beam's rays from the axis, shape (rays,), in mm; within the outermost columns' centres."""
         low, high = (self.geometry.source_radius * math.sin(b) for b in self.fan)
-        count = max(2, int(math.floor((high - low) / self.t_step + 1e-9)) + 1)
-        return 0.5 * (low + high) + (np.arange(count) - 0.5 * (count - 1)) * self.t_step
+        count = max(2, math.floor((high - low) / self.t_step + 1e-9) + 1)
+        return 0.5 * (low + high) + (np.arange(count, dtype=np.float64) - 0.5 * (count - 1)) * self.t_step
 
     @cached_property
     def fan_angles(self) -> FLOATS:
@@ -148,27 +148,28 @@ class ParallelPlan:
         """In-plane distance from the source to the detector along each ray, shape (rays,), in mm."""
         d = self.geometry.detector
         coordinate = d.column_at_fan_angle(self.fan_angles, self.geometry.source_to_detector)
-        return np.hypot(*d.surface(coordinate, self.geometry.source_to_detector))
+        across, along = d.surface(coordinate, self.geometry.source_to_detector)
+        return np.hypot(across, along)
 
     def theta(self, beams: NDArray[np.intp]) -> FLOATS:
         """Angles of beams in radians."""
-        return self.theta_first + beams * self.theta_step
+        return self.theta_first + beams.astype(np.float64) * self.theta_step
 
     def positions(self, angles: FLOATS) -> FLOATS:
         """Fractional position of rotation angles in the order of ``angles``; beyond the ends of a circle it goes on."""
         if not self.periodic:
-            return np.interp(angles, self.angles, np.arange(len(self.angles), dtype=np.float64))
+            return np.asarray(np.interp(angles, self.angles, np.arange(len(self.angles), dtype=np.float64)))
         turn = np.floor((angles - self.angles[0]) / (2 * math.pi))
         known = np.append(self.angles, self.angles[0] + 2 * math.pi)
         inside = np.interp(angles - turn * 2 * math.pi, known, np.arange(len(known), dtype=np.float64))
-        return inside + turn * len(self.angles)
+        return np.asarray(inside + turn * len(self.angles))
 
     @cached_property
     def axial_table(self) -> tuple[float, FLOATS]:
         """Axial position against rotation angle, as (first angle, values at steps of ``theta_step``)."""
         first = self.theta_first + min(0.0, self.fan[0]) - self.theta_step
         reach = self.theta_first + self.beams * self.theta_step + max(0.0, self.fan[1]) + self.theta_step
-        count = int(math.ceil((reach - first) / self.theta_step)) + 2
+        count = math.ceil((reach - first) / self.theta_step) + 2
         angles = first + np.arange(count) * self.theta_step
         if self.geometry.is_circular:
             return first, np.full(count, float(self.axial.mean()))

@@ -1,0 +1,34 @@
+"""``projection``: one projection of a sample as an NRRD file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from MITOReconstructionLib.commands.arguments import new_file
+from MITOReconstructionLib.commands.output import say
+from MITOReconstructionLib.export import save_projection
+from MITOReconstructionLib.scan import open_scan
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
+    parser.add_argument("index", metavar="INDEX", type=_index, help="the view; negative counts from the end")
+    parser.add_argument("--output", required=True, metavar="FILE.nrrd", help="the file to write")
+
+
+def _index(text: str) -> int:
+    if not re.fullmatch(r"-?\d+", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write a projection."""
+    target = new_file("--output", arguments.output, (".nrrd",))
+    scan = open_scan(arguments.sample)
+    save_projection(target, scan.projection(arguments.index), scan.geometry, arguments.index, {"sample": scan.name})
+    say(str(target))

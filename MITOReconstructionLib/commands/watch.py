@@ -1,0 +1,49 @@
+"""Watching a run: its progress bar, its progress file, and stopping it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from MITOReconstructionLib.commands.bar import ProgressBar
+from MITOReconstructionLib.commands.signals import stops
+from MITOReconstructionLib.export import ProgressWriter
+from MITOReconstructionLib.monitor import Monitor, Progress
+
+__all__ = ["Watch", "add_progress_argument", "watched"]
+
+
+class Watch(NamedTuple):
+    """What a run reports to, and the bar that knows how long each step took."""
+
+    monitor: Monitor
+    bar: ProgressBar
+
+
+def add_progress_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--progress FILE.jsonl``."""
+    parser.add_argument("--progress", metavar="FILE.jsonl", help="write every report as a line of JSON, the last one with the final state")
+
+
+@contextlib.contextmanager
+def watched(progress: str | None = None) -> Iterator[Watch]:
+    """Show progress on standard error where that is a terminal, and write it to a file where one is named.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(ProgressWriter(progress)) if progress else None
+        bar = stack.enter_context(ProgressBar(sys.stderr))
+
+        def report(latest: Progress) -> None:
+            bar(latest)
+            if writer is not None:
+                writer(latest)
+
+        yield Watch(stack.enter_context(stops(Monitor(report))), bar)

@@ -1,0 +1,130 @@
+"""Running a method on a scan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.errors import InputError, WorkError
+from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.jobs.volume import Volume
+from MITOReconstructionLib.methods import Method, Parameters, Problem, get
+from MITOReconstructionLib.monitor import Monitor, Progress
+from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
+from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.version import __version__
+
+__all__ = ["reconstruct"]
+
+
+def reconstruct(
+    scan: Scan,
+    *,
+    grid: VolumeGrid | None = None,
+    method: str = "fbp",
+    parameters: Mapping[str, Any] | Parameters | None = None,
+    views: Views = None,
+    backend: str | Backend = AUTO,
+    progress: Callable[[Progress], object] | None = None,
+    monitor: Monitor | None = None,
+) -> Volume:
+    """Reconstruct a scan.
+
+    Parameters
+    ----------
+    scan : Scan
+    grid : VolumeGrid, optional
+        By default the scan's default grid.
+    method : str
+        Name of a method; :func:`MITOReconstructionLib.methods` lists them.
+    parameters : mapping or Parameters, optional
+        Of the method; those not named keep their defaults.
+    views : slice, array of indices or of booleans, optional
+        The views to use, by default all.
+    backend : str
+        What computes projections, for methods that need them: "auto", "cpu" or "astra".
+    progress : callable, optional
+        Called with every :class:`Progress`.
+    monitor : Monitor, optional
+        In the place of ``progress``, for callers that want to cancel.
+
+    Returns
+    -------
+    Volume
+        Values in 1/mm for every method that inverts; its provenance says how it came to be.
+
+    Raises
+    ------
+    InputError
+        Naming the argument, file or view at fault.
+    WorkError
+        When memory runs out or an iteration diverges.
+    Cancelled
+        When the monitor was asked to stop.
+    """
+    if progress is not None and monitor is not None:
+        raise InputError("progress", expected="either progress or monitor", found="both", remedy="Give the callable to the monitor.")
+    watch = monitor or Monitor(progress)
+    chosen = get(method)
+    settings = _settings(chosen, parameters)
+    index = scan.geometry.view_indices(views)
+    if not index.size:
+        raise InputError("views", expected="at least one view", found="an empty selection", remedy="Choose a larger view range.")
+    device = choose_backend(backend)
+    target = grid or scan.default_grid
+    started = time.monotonic()
+    watch.check()
+    try:
+        result = chosen.run(Problem(scan, index, scan.geometry.select(index), target, device, watch), settings)
+    except MemoryError as error:
+        raise WorkError(
+            f"Not enough memory to reconstruct {target.shape} voxels ({target.nbytes / 2**30:.2f} GiB a volume). "
+            "Choose a smaller box or larger voxels."
+        ) from error
+    watch.check()
+    return Volume(
+        result.array,
+        target,
+        {
+            "sample": str(scan.folder) if scan.folder is not None else scan.name,
+            "method": chosen.name,
+            "parameters": settings.to_dict(),
+            "unit": chosen.unit,
+            "views": _describe_views(index),
+            "backend": device.description,
+            "version": __version__,
+            "seconds": round(time.monotonic() - started, 3),
+            "report": result.report,
+        },
+    )
+
+
+def _settings(method: Method, parameters: Mapping[str, Any] | Parameters | None) -> Parameters:
+    if parameters is None:
+        return method.parameters()
+    if isinstance(parameters, method.parameters):
+        return parameters
+    if isinstance(parameters, Mapping):
+        return method.parameters.from_dict(parameters)
+    raise InputError(
+        "parameters",
+        expected=f"names and values, or {method.parameters.__name__}, for method {method.name}",
+        found=type(parameters).__name__,
+        remedy="Give a dict.",
+    )
+
+
+def _describe_views(index: NDArray[np.intp]) -> str:
+    """The views as first:last:step (last exclusive), or as a list where they are not evenly spaced."""
+    steps = np.unique(np.diff(index))
+    if len(index) == 1:
+        return f"{index[0]}:{index[0] + 1}"
+    if len(steps) != 1 or steps[0] <= 0:
+        return ",".join(str(i) for i in index)
+    step = "" if steps[0] == 1 else f":{steps[0]}"
+    return f"{index[0]}:{index[-1] + 1}{step}"

@@ -1,0 +1,81 @@
+"""Weighted filtered backprojection of helical and circular scans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from MITOReconstructionLib.methods.parameters import Parameters, parameter
+from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
+from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables, beams_seeing
+from MITOReconstructionLib.wfbp.coverage import fill_unseen
+from MITOReconstructionLib.wfbp.filters import FILTERS, RampFilter
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
+from MITOReconstructionLib.wfbp.stream import BeamStream
+from MITOReconstructionLib.wfbp.warm import compile_kernels
+
+__all__ = ["FBP", "FBPParameters"]
+
+LARGE = 30_000_000
+"""Voxels above which fewer beams are worked on at a time, so that a run stops soon after it was asked to."""
+
+
+@dataclass(frozen=True)
+class FBPParameters(Parameters):
+    """Parameters of filtered backprojection."""
+
+    filter_type: str = parameter("Ram-Lak", "Window on the ramp filter: Ram-Lak is the sharpest, Hann the smoothest.", choices=FILTERS)
+    frequency_scaling: float = parameter(
+        1.0, "Share of the frequency band that is kept; smaller values blur and reduce noise.", above=0.0, maximum=1.0
+    )
+    padding: bool = parameter(True, "Pad projections with zeros before filtering, so that their ends do not wrap round.")
+    fill_value: float = parameter(0.0, "Value of voxels that the scan does not see from every direction.", unit="1/mm")
+
+
+def run(problem: Problem, parameters: FBPParameters) -> Result:
+    """Reconstruct by weighted FBP; see :mod:`MITOReconstructionLib.wfbp`.
+
+    Returns
+    -------
+    Result
+        Attenuation in 1/mm. The report counts the voxels that some direction of half a turn does not see
+        (``unseen_voxels``), which hold ``fill_value``.
+
+    Raises
+    ------
+    InputError
+        When the views do not make up half a turn of parallel beams, or a projection holds a NaN.
+    Cancelled
+        When the run was asked to stop.
+    """
+    plan = ParallelPlan(problem.geometry)
+    monitor, grid = problem.monitor, problem.grid
+    compile_kernels(monitor)
+    ramp = RampFilter.design(
+        len(plan.t), plan.t_step, parameters.filter_type, frequency_scaling=parameters.frequency_scaling, padding=parameters.padding
+    )
+    tables = beam_tables(plan)
+    volume = np.zeros(grid.shape, dtype=np.float32)
+    first, last = beams_seeing(plan, grid)
+    stream = BeamStream(problem.scan, problem.views, plan, ramp, block=8 if grid.size > LARGE else 32)
+    monitor.report("filtered backprojection", 0.0)
+    for start, beams in stream.blocks(first, last, monitor):
+        backproject(volume, grid, beams, start, tables)
+        monitor.report("filtered backprojection", (start + len(beams) - first) / (last - first))
+    monitor.report("coverage", 0.0)
+    unseen = fill_unseen(volume, grid, tables, parameters.fill_value)
+    monitor.report("coverage", 1.0)
+    return Result(volume, {"unseen_voxels": unseen, "beams": plan.beams, "beams_per_half_turn": plan.half_turn})
+
+
+FBP = register(
+    Method(
+        name="fbp",
+        title="Filtered backprojection",
+        help="Weighted filtered backprojection of helical and circular scans with flat or curved detectors, at any pitch. Fast and direct.",
+        unit="1/mm",
+        parameters=FBPParameters,
+        run=run,
+    )
+)

@@ -1,0 +1,159 @@
+"""What computes A and its adjoint: a table of backends by name, and the choice of one.
+
+A backend is chosen once and said aloud: ``backend.name`` and ``backend.description`` go into logs and provenance. There
+is no silent fall-back: only "auto" chooses, and asking for a backend that is not there is an error that says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.projectors.arguments import Report
+
+__all__ = ["AUTO", "Backend", "backend_names", "choose_backend", "describe_backends"]
+
+AUTO = "auto"
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Computes forward projection and its adjoint.
+
+    name : its name in the table;
+    description : for people, with the device it runs on;
+    matched : whether ``back`` is the transpose of ``forward`` to rounding errors.
+
+    ``forward`` and ``back`` are documented at :func:`MITOReconstructionLib.projectors.cpu.forward` and
+    :func:`~MITOReconstructionLib.projectors.cpu.back`; every backend keeps to them.
+    """
+
+    @property
+    def name(self) -> str:
+        """The backend's name in the table."""
+
+    @property
+    def description(self) -> str:
+        """For people: how and on which device."""
+
+    @property
+    def matched(self) -> bool:
+        """Whether ``back`` is the transpose of ``forward`` to rounding errors."""
+
+    def forward(
+        self,
+        volume: Any,
+        grid: VolumeGrid,
+        geometry: ScanGeometry,
+        out: Any = None,
+        *,
+        views: Views = None,
+        accumulate: bool = False,
+        report: Report | None = None,
+    ) -> NDArray[Any]:
+        """Line integrals of a volume, shape (n, columns, rows)."""
+
+    def back(
+        self,
+        projections: Any,
+        grid: VolumeGrid,
+        geometry: ScanGeometry,
+        out: Any = None,
+        *,
+        views: Views = None,
+        accumulate: bool = False,
+        report: Report | None = None,
+    ) -> NDArray[Any]:
+        """The transpose of :meth:`forward`, shape [x, y, z]."""
+
+
+class _Entry(NamedTuple):
+    """One line of the table: a way to make the backend, which raises where it cannot work, and words for people."""
+
+    make: Callable[[], Backend]
+    summary: str
+    install: str
+
+
+def _make_cpu() -> Backend:
+    from MITOReconstructionLib.projectors.cpu import CpuBackend
+
+    return CpuBackend()
+
+
+def _make_astra() -> Backend:
+    from MITOReconstructionLib.projectors.astra_gpu import AstraBackend
+
+    return AstraBackend()
+
+
+# Fastest first: the order in which "auto" tries them.
+_TABLE: dict[str, _Entry] = {
+    "astra": _Entry(_make_astra, "an NVIDIA GPU, through the ASTRA toolbox", "pip install 'mito-reconstruction[astra]'"),
+    "cpu": _Entry(_make_cpu, "all CPU cores, through numba", "pip install mito-reconstruction"),
+}
+
+
+def backend_names() -> tuple[str, ...]:
+    """What :func:`choose_backend` takes, "auto" first."""
+    return (AUTO, *_TABLE)
+
+
+def describe_backends() -> dict[str, str]:
+    """Name and state of every backend: its description, or why it is not available and what to install."""
+    states = {}
+    for name, entry in _TABLE.items():
+        try:
+            states[name] = entry.make().description
+        except (ImportError, InputError) as problem:
+            states[name] = f"not available: {problem}"
+    return states
+
+
+def choose_backend(name: str | Backend = AUTO) -> Backend:
+    """The backend of that name.
+
+    Parameters
+    ----------
+    name : str or Backend
+        "cpu", "astra", or "auto": the GPU where ASTRA sees one, else the CPU. A backend object is returned as it is.
+
+    Returns
+    -------
+    Backend
+        Its ``name`` and ``description`` say which one it became.
+
+    Raises
+    ------
+    InputError
+        When there is no backend of that name, or it finds no device; the text lists what there is.
+    MissingPackageError
+        When its package is not installed; the text says what to install.
+    """
+    if not isinstance(name, str):
+        return name
+    if name == AUTO:
+        return _first_available()
+    if name not in _TABLE:
+        raise InputError(
+            "backend",
+            expected=f"one of {', '.join(backend_names())}",
+            found=repr(name),
+            remedy="; ".join(f"'{key}' is {entry.summary} ({entry.install})" for key, entry in _TABLE.items()) + ".",
+        )
+    return _TABLE[name].make()
+
+
+def _first_available() -> Backend:
+    *preferred, last = _TABLE
+    for name in preferred:
+        try:
+            return _TABLE[name].make()
+        except (ImportError, InputError):
+            continue
+    return _TABLE[last].make()

@@ -1,0 +1,92 @@
+"""What the CPU projector's kernels are told, and what they work in. Plain tuples, since numba takes those.
+
+A change of a field here changes the kernels' types, and so makes numba compile them anew.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+
+__all__ = ["Layout", "Plan", "Scratch", "View", "make_plan"]
+
+
+class Layout(NamedTuple):
+    """Everything about grid and detector that does not change from view to view; lengths in mm."""
+
+    x_min: float
+    y_min: float
+    z_min: float
+    dx: float
+    dy: float
+    dz: float
+    source_radius: float
+    distance: float  # source to the detector's midpoint
+    curvature_radius: float  # of the detector; 0 where it is flat
+    column_min: float
+    column_pitch: float
+    columns: int
+    row_min: float
+    row_pitch: float
+    rows: int
+
+
+class View(NamedTuple):
+    """What changes from view to view."""
+
+    sine: float
+    cosine: float
+    height: float  # axial position in mm
+
+
+class Scratch(NamedTuple):
+    """Working memory of one thread, one array a purpose; unpacked once for a tile, since each access counts references."""
+
+    corners: NDArray[np.float64]  # float64 (TILE + 1, TILE + 1): column positions of a tile's corners
+    weights: NDArray[np.float64]  # float64 (columns,): of the detector columns that a voxel column falls on
+    indices: NDArray[np.int32]  # (outputs + 1,): whole part of positions ...
+    share: NDArray[np.float32]  # ... and the rest
+    edges: NDArray[np.floating]  # (outputs + 1,): looked-up sums
+    line: NDArray[np.float32]  # (outputs,): resampled values
+    source: NDArray[np.floating]  # (inputs + 2,): what is resampled, or its prefix sums
+
+
+class Plan(NamedTuple):
+    """What the kernels are told about grid, detector and views."""
+
+    layout: Layout
+    sines: NDArray[np.float64]
+    cosines: NDArray[np.float64]
+    heights: NDArray[np.float64]
+    cone: NDArray[np.float32]
+    """By what a ray is longer than its projection onto the plane of rotation, shape (columns, rows)."""
+
+    def views(self, chosen: slice | NDArray[np.intp]) -> tuple[Layout, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Layout, sines, cosines and heights, of some of the views."""
+        return self.layout, self.sines[chosen], self.cosines[chosen], self.heights[chosen]
+
+
+def make_plan(geometry: ScanGeometry, grid: VolumeGrid, index: NDArray[np.intp]) -> Plan:
+    """Gather what the kernels need for the views ``index``."""
+    d = geometry.detector
+    layout = Layout(
+        *grid.minimum,
+        *grid.spacing,
+        geometry.source_radius,
+        geometry.source_to_detector,
+        0.0 if d.is_flat else d.curvature_radius,
+        d.column_min,
+        d.column_pitch,
+        d.columns,
+        d.row_min,
+        d.row_pitch,
+        d.rows,
+    )
+    reach = np.hypot(*d.surface(d.column_centres(), geometry.source_to_detector))
+    cone = np.hypot(1.0, d.row_centres() / reach[:, None]).astype(np.float32)
+    angles = geometry.angles[index]
+    return Plan(layout, np.sin(angles), np.cos(angles), geometry.axial_positions[index], cone)

@@ -1,0 +1,49 @@
+"""Compiling the kernels as a step of its own, so that a first run does not look like a hang."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
+from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables
+from MITOReconstructionLib.wfbp.coverage import fill_unseen
+from MITOReconstructionLib.wfbp.filters import RampFilter
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
+from MITOReconstructionLib.wfbp.stream import BeamStream
+
+__all__ = ["compile_kernels"]
+
+STEP = "compiling kernels (kept on disk for the next time)"
+_compiled = threading.Event()
+
+
+def compile_kernels(monitor: Monitor) -> None:
+    """Compile every kernel of this package, or load it from numba's cache, by running it on a tiny scan.
+
+    Parameters
+    ----------
+    monitor : Monitor
+        Told about the step where there is anything to do.
+    """
+    if _compiled.is_set():
+        return
+    monitor.report(STEP, 0.0)
+    angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    geometry = ScanGeometry(angles, np.zeros(8), 10.0, 0.0, Detector(4, 2, -0.2, 0.2, -1.0, 1.0, 10.0))
+    scan = Scan.from_arrays(np.zeros((8, 4, 2), dtype=np.float32), geometry)
+    grid = VolumeGrid((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), (2, 2, 2))
+    plan = ParallelPlan(geometry)
+    tables = beam_tables(plan)
+    volume = np.zeros(grid.shape, dtype=np.float32)
+    stream = BeamStream(scan, np.arange(8), plan, RampFilter.design(len(plan.t), plan.t_step), block=4)
+    for number, (start, beams) in enumerate(stream.blocks(0, 4, monitor)):
+        monitor.report(STEP, 0.3 * (number + 1))
+        backproject(volume, grid, beams, start, tables)
+    monitor.report(STEP, 0.7)
+    fill_unseen(volume, grid, tables, 0.0)
+    _compiled.set()
+    monitor.report(STEP, 1.0)

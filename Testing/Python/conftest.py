@@ -1,0 +1,74 @@
+"""A small MITO sample folder for whoever needs one, and faults to put into it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+VIEWS, COLUMNS, ROWS = 6, 4, 3
+ANGLES = 5.0 + np.arange(VIEWS)  # passes 2 pi, is stored modulo
+METADATA: dict[str, Any] = {
+    "GEOMETRY_ENGINE": "ODL",
+    "GEOMETRY_NAME": "ConeBeamGeometry",
+    "DET_NPX_X": COLUMNS,
+    "DET_NPX_Z": ROWS,
+    "DET_PIX_SIZE": 50.3,
+    "DET_X_MIN": -0.2,
+    "DET_X_MAX": 0.2,
+    "DET_Z_MIN": -75.45,
+    "DET_Z_MAX": 75.45,
+    "SRC_RADIUS": 503.0,
+    "DET_RADIUS": 0.0,
+    "DET_CURVATURE_RADIUS": 503.0,
+    "ROTATION_AXIS": [0, 0, 1],
+    "REC_PIC_SIZE": 10.0,
+    "REC_NPX_X": 8,
+    "REC_NPX_Y": 6,
+    "REC_NPX_Z": 5,
+    "REC_MIN_X": -40.0,
+    "REC_MAX_X": 40.0,
+    "REC_MIN_Y": -30.0,
+    "REC_MAX_Y": 30.0,
+    "REC_MIN_Z": 0.0,
+    "REC_MAX_Z": 50.0,
+}
+
+MakeSample = Callable[..., Path]
+
+
+@pytest.fixture
+def metadata() -> dict[str, Any]:
+    """The metadata of the small sample; a copy to change."""
+    return {**METADATA}
+
+
+@pytest.fixture
+def sample_arrays() -> dict[str, np.ndarray]:
+    """The arrays of the small sample by file name without suffix; copies to change."""
+    return {
+        "sinogram": np.arange(VIEWS * COLUMNS * ROWS, dtype=np.float32).reshape(VIEWS, COLUMNS, ROWS) / 8,
+        "angles": np.mod(ANGLES, 2 * np.pi),
+        "axial_positions": np.linspace(0.0, 50.0, VIEWS),
+        "shifts": np.stack([np.full(VIEWS, 1e3), np.full(VIEWS, -1e3), 0.25 * np.arange(VIEWS)], axis=1),
+    }
+
+
+@pytest.fixture
+def make_sample(tmp_path: Path, metadata: dict[str, Any], sample_arrays: dict[str, np.ndarray]) -> MakeSample:
+    """Write the small sample, with other arrays and other or left out (Ellipsis) metadata keys."""
+
+    def make(folder: str = "pine", keys: dict[str, Any] | None = None, **arrays: np.ndarray) -> Path:
+        path = tmp_path / folder
+        path.mkdir()
+        for name, array in {**sample_arrays, **arrays}.items():
+            np.save(path / f"{name}.npy", array)
+        fields = {key: value for key, value in {**metadata, **(keys or {})}.items() if value is not ...}
+        (path / "metadata.json").write_text(json.dumps(fields), encoding="utf-8")
+        return path
+
+    return make

@@ -1,0 +1,101 @@
+"""reconstruct(): arguments, provenance, and the volume's way through a file."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from MITOReconstructionLib import InputError, Monitor, Scan, Volume, VolumeGrid, mito_geometry, reconstruct
+from MITOReconstructionLib.errors import Cancelled, WorkError
+from MITOReconstructionLib.methods import fbp
+from MITOReconstructionLib.scan.line_integrals import project
+from MITOReconstructionLib.scan.shapes import Ellipsoid, Phantom
+
+BALL = Phantom("ball", (Ellipsoid((10.0, -10.0, 0.0), (50.0, 45.0, 40.0), 0.02),))
+GRID = VolumeGrid((0.0, -20.0, -6.0), (20.0, 0.0, 6.0), (5, 4, 3))
+
+
+@pytest.fixture(scope="module")
+def scan() -> Scan:
+    geometry = mito_geometry(12, turns=2.0, centre=0.0)
+    return Scan.from_arrays(project(BALL, geometry), geometry, name="ball")
+
+
+def test_provenance_tells_how_it_came_to_be(scan: Scan) -> None:
+    volume = reconstruct(scan, grid=GRID, parameters={"filter_type": "Hann"}, views=slice(2, 440))
+    told = volume.provenance
+    assert told["sample"] == "ball"
+    assert told["method"] == "fbp"
+    assert told["parameters"] == {"filter_type": "Hann", "frequency_scaling": 1.0, "padding": True, "fill_value": 0.0}
+    assert told["views"] == "2:440"
+    assert told["unit"] == "1/mm"
+    assert told["backend"]
+    assert told["version"] == "0.1.0"
+    assert told["seconds"] > 0
+    assert told["report"]["unseen_voxels"] == 0
+
+
+def test_volume_through_a_file(scan: Scan, tmp_path: Path) -> None:
+    volume = reconstruct(scan, grid=GRID)
+    volume.save(tmp_path / "ball.nrrd")
+    again = Volume.load(tmp_path / "ball.nrrd")
+    np.testing.assert_array_equal(again.array, volume.array)
+    assert again.provenance == volume.provenance
+    np.testing.assert_allclose(again.grid.minimum, GRID.minimum, atol=1e-9)
+    np.testing.assert_allclose(again.grid.maximum, GRID.maximum, atol=1e-9)
+
+
+def test_the_default_grid_is_the_scans(scan: Scan) -> None:
+    coarse = VolumeGrid.from_bounds(scan.default_grid.minimum, scan.default_grid.maximum, spacing=30.0)
+    other = Scan.from_arrays(np.asarray(scan.projections), scan.geometry, grid=coarse)
+    assert reconstruct(other).grid == coarse
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"method": "FBP"}, "method: expected one of fbp, landweber, adjoint; found 'FBP'"),
+        ({"backend": "tpu"}, "tpu"),
+        ({"views": slice(5, 5)}, "views: expected at least one view"),
+        ({"views": [100_000]}, "views: expected indices from 0"),
+        ({"parameters": [("filter_type", "Hann")]}, "parameters: expected names and values, or FBPParameters"),
+        ({"progress": print, "monitor": Monitor()}, "expected either progress or monitor"),
+    ],
+)
+def test_bad_arguments(scan: Scan, options: dict[str, object], text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        reconstruct(scan, grid=GRID, **options)  # type: ignore[arg-type]
+    assert text in str(caught.value)
+
+
+def test_parameters_may_be_the_dataclass(scan: Scan) -> None:
+    volume = reconstruct(scan, grid=GRID, parameters=fbp.FBPParameters(filter_type="Cosine"))
+    assert volume.provenance["parameters"]["filter_type"] == "Cosine"
+
+
+def test_no_memory_is_a_clear_failure(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*arguments: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(fbp, "backproject", no_memory)
+    with pytest.raises(WorkError, match=r"Not enough memory to reconstruct \(5, 4, 3\) voxels"):
+        reconstruct(scan, grid=GRID)
+
+
+def test_cancelled_before_it_starts(scan: Scan) -> None:
+    monitor = Monitor()
+    monitor.cancel()
+    with pytest.raises(Cancelled):
+        reconstruct(scan, grid=GRID, monitor=monitor)
+
+
+def test_progress_names_its_steps_and_ends_full(scan: Scan) -> None:
+    seen = []
+    reconstruct(scan, grid=GRID, progress=seen.append)
+    assert {"filtered backprojection", "coverage"} <= {p.step for p in seen}
+    assert all(0 <= p.fraction <= 1 for p in seen)
+    assert seen[-1].fraction == 1.0
+    assert all(b.seconds >= a.seconds for a, b in itertools.pairwise(seen))
