@@ -47,7 +47,9 @@ def show(thing: Scan | Volume, *, scene: Scene = None, name: str = "volume") -> 
     if isinstance(thing, Scan):
         return ScanScene(scene, thing)
     if not isinstance(thing, Volume):
-        raise InputError("show", expected="a Scan or a Volume", found=type(thing).__name__, remedy="Pass what open_scan or reconstruct gave.")
+        raise InputError(
+            "show", expected="a Scan or a Volume", found=type(thing).__name__, remedy="Pass what open_scan or reconstruct gives."
+        )
     prepare_scene(scene)
     sample = Path(str(thing.provenance.get("sample") or "Reconstructions")).name
     part = VolumePart(scene, sample, name)

@@ -33,6 +33,11 @@ def tree(folder: Path) -> dict[str, str | None]:
     return {str(p.relative_to(folder)): p.read_text() if p.is_file() else None for p in sorted(folder.rglob("*"))}
 
 
+def half_write(path: Path, error: BaseException) -> None:
+    path.write_text("half")
+    raise error
+
+
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 
@@ -58,8 +63,7 @@ def test_an_interruption_leaves_the_old_content(tmp_path, error, old):
     if old is not None:
         target.write_text(old)
     with pytest.raises(type(error)) as caught, replacing(target) as temporary:
-        temporary.write_text("half")
-        raise error
+        half_write(temporary, error)
     assert caught.value is error
     assert tree(tmp_path) == ({} if old is None else {"volume.nrrd": old})
 
@@ -226,8 +230,7 @@ def test_a_file_is_not_replaced_by_a_folder(tmp_path, overwrite):
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), Stopped()], ids=lambda e: type(e).__name__)
 def test_an_interruption_leaves_the_old_folder(tmp_path, old_folder, error):
     with pytest.raises(type(error)), replacing_folder(old_folder, overwrite=True) as temporary:
-        (temporary / "b").write_text("half")
-        raise error
+        half_write(temporary / "b", error)
     assert tree(tmp_path) == {"sample": None, "sample/a": "old"}
 
 

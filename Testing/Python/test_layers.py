@@ -23,7 +23,7 @@ for above in ORDER[ORDER.index("jobs") :]:
     MAY_IMPORT[above].add("export")
 MAY_IMPORT["export"] = GROUND | {"geometry", "scan", "export"}
 MAY_IMPORT |= dict.fromkeys(GROUND, GROUND)
-ABOVE_ALL = {"__init__", "__main__", "cli"}
+ABOVE_ALL = {"__init__", "__main__", "commands"}
 """The public face and the command line may import everything."""
 
 OUTSIDE = {
