@@ -184,8 +184,6 @@ class ScanGeometry:
                 raise self._no_views(str(views)) from error
         try:
             chosen = np.atleast_1d(np.asarray(views))
-        if not chosen.size and chosen.dtype != bool:
-            return np.arange(0)
         except ValueError as error:
             raise self._no_views("lists of different lengths") from error
         if chosen.dtype == bool and chosen.shape == (self.views,):
