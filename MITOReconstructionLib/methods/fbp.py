@@ -40,7 +40,8 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     -------
     Result
         Attenuation in 1/mm. The report counts the voxels that some direction of half a turn does not see
-        (``unseen_voxels``), which hold ``fill_value``.
+        (``unseen_voxels``), which hold ``fill_value``; at a high pitch the detector is extended by repeating its outermost
+        rows (``row_extension``, a part of its height) as far as it takes to see all of the field of view.
 
     Raises
     ------
@@ -63,10 +64,10 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     for start, beams in stream.blocks(first, last, monitor):
         backproject(volume, grid, beams, start, tables)
         monitor.report("filtered backprojection", (start + len(beams) - first) / (last - first))
-    monitor.report("coverage", 0.0)
-    unseen = fill_unseen(volume, grid, tables, parameters.fill_value)
-    monitor.report("coverage", 1.0)
-    return Result(volume, {"unseen_voxels": unseen, "beams": plan.beams, "beams_per_half_turn": plan.half_turn})
+    unseen = fill_unseen(volume, grid, tables, parameters.fill_value, monitor)
+    return Result(
+        volume, {"unseen_voxels": unseen, "beams": plan.beams, "beams_per_half_turn": plan.half_turn, "row_extension": plan.row_extension}
+    )
 
 
 FBP = register(

@@ -42,7 +42,9 @@ class BeamTables(NamedTuple):
     axial, axial_offset : axial position in mm at angle ``theta_first + (i - axial_offset) theta_step``;
     partners : first and last (exclusive) number of half turns by which a beam that shares voxels with this one may be
         away, shape (beams, 2);
-    row_middle, row_half : middle and half of the row range in mm; row_pitch in mm.
+    row_middle, row_half : middle and half of the row range in mm;
+    row_reach : how far from the middle a voxel may lie in mm, the outermost row standing for what is beyond it;
+    row_pitch : mm.
     """
 
     beams: int
@@ -59,6 +61,7 @@ class BeamTables(NamedTuple):
     partners: NDArray[np.int64]
     row_middle: float
     row_half: float
+    row_reach: float
     row_pitch: float
 
 
@@ -81,6 +84,7 @@ def beam_tables(plan: ParallelPlan) -> BeamTables:
         _partners(plan),
         0.5 * (detector.row_min + detector.row_max),
         0.5 * detector.height,
+        0.5 * detector.height * (1.0 + plan.row_extension),
         detector.row_pitch,
     )
 
@@ -123,7 +127,7 @@ def _source_heights(plan: ParallelPlan) -> tuple[NDArray[np.float64], float]:
     window = math.ceil((plan.fan[1] - plan.fan[0]) / plan.theta_step) + 1
     travel = max(float(np.max(np.abs(axial[lag:] - axial[:-lag]))) for lag in {1, max(1, window // 2), min(window, len(axial) - 1)})
     detector = plan.geometry.detector
-    farthest = 2 * plan.geometry.source_radius / float(plan.distances.min())
+    farthest = 2 * plan.geometry.source_radius / float(plan.distances.min()) * (1 + plan.row_extension)
     return middle, farthest * max(abs(detector.row_min), abs(detector.row_max)) + 2 * travel
 
 
@@ -156,8 +160,8 @@ def seen(place, depth, beam, z_first, z_step, nz, tables):  # type: ignore[no-un
     if along <= 1e-3 * reach:
         return source, 1.0, 0, 0
     scale = distance / along
-    bottom = (source + (tables.row_middle - tables.row_half) / scale - z_first) / z_step
-    top = (source + (tables.row_middle + tables.row_half) / scale - z_first) / z_step
+    bottom = (source + (tables.row_middle - tables.row_reach) / scale - z_first) / z_step
+    top = (source + (tables.row_middle + tables.row_reach) / scale - z_first) / z_step
     first = math.ceil(min(max(bottom, 0.0), float(nz)))
     last = math.floor(min(max(top, -1.0), nz - 1.0)) + 1
     return source, scale, first, last
@@ -170,7 +174,7 @@ def _row_weights(weight, start, step, first, last, add):  # type: ignore[no-unty
     for k in range(last - first):
         q = start + step * np.float32(np.int32(k))
         s = q * q
-        a = np.float32(1.0) - s
+        a = max(np.float32(1.0) - s, np.float32(0.0))
         a *= a
         value = a * a / (s + SOFTNESS) + LEAST
         if add:
@@ -213,20 +217,23 @@ def _share_of_weight(weight, total, t, depth, beam, first, last, z_first, z_step
 
 
 @numba.njit(**COMPILE)
-def _blend(line, slope, beams, number, ray, share, scale, low, high):  # type: ignore[no-untyped-def]
-    """Rows ``low`` to ``high`` between two rays; line[r + 1] is row r, and the outermost rows are repeated."""
+def _blend(line, slope, beams, number, ray, share, scale, low, high, margin):  # type: ignore[no-untyped-def]
+    """Rows ``low`` to ``high`` between two rays; line[r + margin] is row r, and the outermost rows are repeated."""
     rows = beams.shape[2]
-    offset = np.uintp(low)
+    offset, shift = np.uintp(low), np.uintp(margin)
     for k in range(high - low):
         row = np.uintp(k) + offset
         left = beams[number, ray, row]
-        line[row + np.uintp(1)] = scale * (left + share * (beams[number, ray + 1, row] - left))
+        line[row + shift] = scale * (left + share * (beams[number, ray + 1, row] - left))
+    first, last = low + margin, high + margin
     if low == 0:
-        line[0] = line[1]
+        line[:margin] = line[margin]
+        first = 0
     if high == rows:
-        line[rows + 1] = line[rows]
-    for k in range(high - low + 1):
-        row = np.uintp(k) + offset
+        line[rows + margin :] = line[rows + margin - 1]
+        last = rows + 2 * margin
+    for k in range(last - 1 - first):
+        row = np.uintp(k) + np.uintp(first)
         slope[row] = line[row + np.uintp(1)] - line[row]
 
 
@@ -254,9 +261,10 @@ def _backproject(volume, origin, spacing, beams, first_beam, tables):  # type: i
     count, rays, rows = beams.shape
     z_first, z_step = origin[2], spacing[2]
     theta_step = np.float32(tables.theta_step)
+    margin = 2 + int(math.ceil((tables.row_reach - tables.row_half) / tables.row_pitch))  # noqa: RUF046 (a float in numba)
     for ix in numba.prange(nx):
         x = origin[0] + ix * spacing[0]
-        line, slope = np.zeros(rows + 2, np.float32), np.zeros(rows + 2, np.float32)
+        line, slope = np.zeros(rows + 2 * margin, np.float32), np.zeros(rows + 2 * margin, np.float32)
         weight, total = np.empty(nz, np.float32), np.empty(nz, np.float32)
         below, rise = np.empty(nz, np.float32), np.empty(nz, np.float32)
         for number in range(count):
@@ -277,13 +285,13 @@ def _backproject(volume, origin, spacing, beams, first_beam, tables):  # type: i
                 start = ((z_first - source) * scale - tables.row_middle) / tables.row_half + step * first
                 _row_weights(weight, np.float32(start), np.float32(step), 0, last - first, False)
                 shared = _share_of_weight(weight, total, t, depth, beam, first, last, z_first, z_step, tables)
-                # from here in rows: row r lies at r + 1, so that the half rows beyond the outermost centres are in the line
+                # from here in rows: row r lies at r + margin, so that what is beyond the outermost centres is in the line
                 half_rows = 0.5 * rows
-                start, step = start * half_rows + half_rows + 0.5, step * half_rows
-                low = max(0, int(start) - 2)
-                high = min(rows, int(start + step * (last - first)) + 2)
+                start, step = start * half_rows + half_rows - 0.5 + margin, step * half_rows
+                low = min(max(0, int(start) - margin - 1), rows - 1)
+                high = max(min(rows, int(start + step * (last - first)) - margin + 3), low + 1)
                 ray = min(int(place), rays - 2)
-                _blend(line, slope, beams, number, ray, np.float32(place - ray), theta_step, low, high)
+                _blend(line, slope, beams, number, ray, np.float32(place - ray), theta_step, low, high, margin)
                 _add_rows(
                     volume, ix, iy, first, last - first, line, slope, below, rise, np.float32(start), np.float32(step), weight, shared
                 )

@@ -16,6 +16,9 @@ __all__ = ["ParallelPlan"]
 
 FLOATS = NDArray[np.float64]
 
+MOST_EXTENSION = 0.15
+"""Largest part of its height that the detector is extended by where the pitch is high."""
+
 
 @dataclass(frozen=True, eq=False)
 class ParallelPlan:
@@ -174,6 +177,20 @@ class ParallelPlan:
         if self.geometry.is_circular:
             return first, np.full(count, float(self.axial.mean()))
         return first, np.interp(angles, self.angles, self.axial)
+
+    @cached_property
+    def row_extension(self) -> float:
+        """By how much of its height the detector is taken to be higher, its outermost rows repeated.
+
+        A direction sees a point from two sides, half a turn and twice the fan angle b apart: the sources are
+        pitch (pi + 2 |b|) / 2 pi apart in z, and the two beams together cover height R cos(b) / L. At a high pitch that
+        leaves gaps far from the axis; as little is added as closes them, and no more than ``MOST_EXTENSION``.
+        """
+        fan = np.abs(self.fan_angles)
+        apart = abs(self.geometry.pitch) * (math.pi + 2 * fan) / (2 * math.pi)
+        covered = self.geometry.detector.height * self.geometry.source_radius * np.cos(fan) / self.distances
+        lacking = float(np.max(apart / covered)) * 1.01 - 1.0
+        return min(max(0.0, lacking), MOST_EXTENSION)
 
     def view_span(self, first: int, last: int) -> tuple[int, int]:
         """Positions in rising order, first and last (exclusive), that the beams ``first`` to ``last`` (exclusive) need.

@@ -104,3 +104,23 @@ def test_uniform_cylinder_reads_its_attenuation() -> None:
     volume = reconstruct(Scan.from_arrays(project(phantom, geometry), geometry), grid=grid)
     assert volume.array.mean() == pytest.approx(MU, rel=1e-3)
     assert np.abs(volume.array / MU - 1).max() < 0.01
+
+
+def test_far_from_the_axis_at_high_pitch_there_are_no_holes() -> None:
+    """At 1.54 heights a turn the beams leave gaps beyond 168 mm from the axis; the outermost rows close them."""
+    geometry = mito_geometry(6, centre=0.0, turns=3.5)
+    knots = tuple(
+        Ellipsoid((185 * math.cos(a), 185 * math.sin(a), 9 * a - 27), (12.0, 12.0, 16.0), -0.006) for a in np.arange(0.0, 6.2, 0.6)
+    )
+    phantom = Phantom("wide", (Ellipsoid((0.0, 0.0, 0.0), (208.0, 208.0, 700.0), MU), *knots))
+    grid = VolumeGrid.from_bounds((-222, -222, -54), (222, 222, 54), spacing=4.0)
+    volume = reconstruct(Scan.from_arrays(project(phantom, geometry), geometry), grid=grid)
+    x, y, _ = np.meshgrid(*(grid.centres(axis) for axis in range(3)), indexing="ij")
+    radius = np.hypot(x, y)
+    assert volume.provenance["report"]["row_extension"] == pytest.approx(0.12, abs=0.02)
+    assert np.all(volume.array[radius < 222] != 0)  # unseen voxels would hold exactly 0
+    assert 0 < volume.provenance["report"]["unseen_voxels"] <= np.count_nonzero(radius >= 222)
+    error = 100 * (volume.array - sample(phantom, grid, 3)) / MU
+    outer = (radius > 170) & (radius < 204)
+    assert np.sqrt(np.mean(error[outer] ** 2)) < 1.6
+    assert abs(error[outer].mean()) < 0.2
