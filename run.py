@@ -21,6 +21,7 @@ from pathlib import Path
 OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent
 LOCK = "mito-lock.json"
+INTERRUPTED = 130
 EXTRAS = {"demo": "scene", "test": "test", "check": "test"}
 CHECKS = {"ruff check": ["ruff", "check"], "ruff format": ["ruff", "format", "--check"], "mypy": ["mypy"]}
 
@@ -42,7 +43,7 @@ def main(words):
     except Trouble as trouble:
         return fail(str(trouble))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 class Trouble(Exception):
@@ -71,7 +72,11 @@ def test(python, steps):
     failed = []
     for name, words in steps.items():
         say(name)
-        if call([python, "-m", *words], cwd=str(ROOT)) != 0:
+        path = os.pathsep.join([str(python.parent), os.environ.get("PATH", "")])  # for cmake, which is a package too
+        status = call([python, "-m", *words], cwd=str(ROOT), env={**os.environ, "PATH": path})
+        if status == INTERRUPTED:
+            return status
+        if status != 0:
             failed.append(name)
     if failed:
         print("failed: " + ", ".join(failed), file=sys.stderr)
@@ -82,11 +87,13 @@ def call(words, **keywords):
     """Run a program to its end, also after Ctrl-C, which it gets itself; return its exit status."""
     sys.stdout.flush()
     process = subprocess.Popen([str(word) for word in words], **keywords)
+    interrupted = False
     while True:
         try:
-            return process.wait()
+            status = process.wait()
+            return INTERRUPTED if interrupted else status
         except KeyboardInterrupt:
-            continue
+            interrupted = True
 
 
 def say(text):

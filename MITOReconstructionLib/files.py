@@ -38,6 +38,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(target)
+    except ConnectionError:  # a listener who went away, no disk
+        raise
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:
@@ -72,6 +74,8 @@ def replacing_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -
             if target.is_dir():
                 target.rmdir()  # refuses where something has come into it meanwhile
             temporary.replace(target)
+    except ConnectionError:  # a listener who went away, no disk
+        raise
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:
@@ -113,7 +117,9 @@ def _new_file(path: Path) -> None:
 
 
 def _unwritable(target: Path, error: OSError) -> WorkError:
-    return WorkError(f"{target}: could not be written: {error.strerror or error}. Nothing was left behind.")
+    other = error.filename if isinstance(error.filename, str) and target.parent not in Path(error.filename).parents else None
+    reason = f"{error.strerror or error}" + (f" ({other})" if other else "")
+    return WorkError(f"{target}: could not be written: {reason}. Nothing was left behind.")
 
 
 def _is_empty(folder: Path) -> bool:

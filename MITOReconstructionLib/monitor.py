@@ -6,9 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from MITOReconstructionLib.errors import Cancelled
+from MITOReconstructionLib.errors import Cancelled, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["Monitor", "Progress"]
 
@@ -47,10 +51,30 @@ class Monitor:
     ----------
     report : callable, optional
         Called with each :class:`Progress`, in the thread that works.
+    preview : callable, optional
+        Called by iterative methods as ``preview(iteration, volume)`` in the thread that works, with the number of iterations done
+        and the volume as it is then: float32, axes x, y, z, 1/mm, read-only, and valid during the call only; copy it to keep it.
+    preview_every : int
+        Iterations from one preview to the next.
+
+    Raises
+    ------
+    InputError
+        When ``preview_every`` is below 1.
     """
 
-    def __init__(self, report: Callable[[Progress], object] | None = None) -> None:
+    def __init__(
+        self,
+        report: Callable[[Progress], object] | None = None,
+        *,
+        preview: Callable[[int, NDArray[np.float32]], object] | None = None,
+        preview_every: int = 1,
+    ) -> None:
+        if preview_every < 1:
+            raise InputError("preview_every", expected="at least 1", found=str(preview_every), remedy="Give a number of iterations.")
         self._report = report
+        self._preview, self._preview_every = preview, preview_every
+        self._finish = threading.Event()
         self._start = time.monotonic()
         self._stop = threading.Event()
 
@@ -62,6 +86,15 @@ class Monitor:
     def cancelled(self) -> bool:
         """Whether the run was asked to stop."""
         return self._stop.is_set()
+
+    def finish(self) -> None:
+        """Ask an iterative method to end after the iteration it is in and give what it has; from any thread."""
+        self._finish.set()
+
+    @property
+    def finishing(self) -> bool:
+        """Whether the run was asked to end with what it has."""
+        return self._finish.is_set()
 
     @property
     def seconds(self) -> float:
@@ -85,3 +118,18 @@ class Monitor:
         if self._report is not None:
             self._report(Progress(step, min(1.0, max(0.0, fraction)), self.seconds, iteration, residual))
         self.check()
+
+    def show(self, iteration: int, volume: NDArray[np.float32]) -> None:
+        """Hand out the volume after so many iterations where the caller wants to see it.
+
+        Raises
+        ------
+        Cancelled
+            When the run was asked to stop.
+        """
+        self.check()
+        if self._preview is not None and iteration % self._preview_every == 0:
+            view = volume.view()
+            view.setflags(write=False)
+            self._preview(iteration, view)
+            self.check()

@@ -116,7 +116,7 @@ def _make(folder: Path, final: Path, size: Size, monitor: Monitor) -> Accuracy:
     mito.simulate(folder / "sample", phantom, geometry, noise_photons=PHOTONS, grid=grid, monitor=monitor)
     scan = mito.open_scan(folder / "sample", name="Simulated log")
     made = mito.reconstruct(scan, method="fbp", monitor=monitor)
-    volume = Volume(made.array, made.grid, {**made.provenance, "sample": str(final / "sample")})
+    volume = Volume(made.array, made.grid, {**made.provenance, "sample": str(final.resolve() / "sample")})
     monitor.report("compare with the truth", 0.0)
     accuracy = compare(volume.array, sample(phantom, grid), grid)
     monitor.report("write", 0.0)

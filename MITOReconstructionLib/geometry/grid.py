@@ -59,6 +59,14 @@ class VolumeGrid:
                 found=repr(self.shape),
                 remedy="Give the voxel counts along x, y, z.",
             )
+        for axis, low, high, count in zip(AXES, minimum, maximum, counts, strict=True):
+            if not 0.0 < (high - low) / count < math.inf:
+                raise InputError(
+                    f"grid bounds along {axis}",
+                    expected=f"an extent that {count} voxels divide",
+                    found=f"{low:g} to {high:g} mm",
+                    remedy="Give bounds in mm.",
+                )
         object.__setattr__(self, "minimum", minimum)
         object.__setattr__(self, "maximum", maximum)
         object.__setattr__(self, "shape", counts)

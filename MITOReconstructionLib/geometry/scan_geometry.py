@@ -188,7 +188,7 @@ class ScanGeometry:
             raise self._no_views("lists of different lengths") from error
         if chosen.dtype == bool and chosen.shape == (self.views,):
             return np.flatnonzero(chosen)
-        if chosen.shape == (0,):
+        if chosen.shape == (0,) and chosen.dtype != bool:  # an empty list is of float64 to numpy
             return np.empty(0, dtype=np.intp)
         if not np.issubdtype(chosen.dtype, np.integer) or chosen.ndim != 1:
             found = f"{chosen.dtype} of shape {chosen.shape}"

@@ -89,6 +89,24 @@ def test_a_full_disk_is_told_in_words(tmp_path):
     assert tree(tmp_path) == {"a.bin": "old"}
 
 
+def test_a_fault_of_another_file_is_not_blamed_on_this_one(tmp_path):
+    missing = "/nowhere/mask.npy"
+    with pytest.raises(WorkError) as caught, replacing(tmp_path / "a.bin"):
+        Path(missing).read_bytes()
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.bin'}: could not be written: No such file or directory ({missing}). Nothing was left behind."
+    )
+
+
+@pytest.mark.parametrize("write", [replacing, replacing_folder])
+def test_a_listener_who_went_away_is_no_disk_that_is_full(tmp_path, write):
+    error = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    with pytest.raises(BrokenPipeError) as caught, write(tmp_path / "a"):
+        raise error
+    assert caught.value is error
+    assert tree(tmp_path) == {}
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002, 0])
 def test_permissions_follow_the_umask(tmp_path, umask, mask):
     umask(mask)

@@ -194,6 +194,7 @@ def test_selections_of_views(views, expected):
         (10, "10 to 10"),
         ([0, -11], "-11 to 0"),
         ([True, False], "bool of shape (2,)"),
+        (np.array([], dtype=bool), "bool of shape (0,)"),
         (True, "bool of shape (1,)"),
         (1.0, "float64 of shape (1,)"),
         ([[1, 2]], "int64 of shape (1, 2)"),

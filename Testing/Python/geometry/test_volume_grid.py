@@ -144,6 +144,12 @@ def test_bounds_that_do_not_rise(how, high):
         VolumeGrid.from_bounds((0, 0, 0), (4, high, 4), **how)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 5e-324), (-1.7e308, 1.7e308)])
+def test_extents_beyond_floating_point(low, high):
+    with pytest.raises(InputError, match=r"grid bounds along z: expected an extent that 4 voxels divide; found"):
+        VolumeGrid((0, 0, low), (1, 1, high), (1, 1, 4))
+
+
 @pytest.mark.parametrize("spacing", [0.0, -1.0, math.nan, math.inf, "1", (1, 2), (1, 2, 0), (1, 1, math.nan), 5e-324, 1j])
 def test_spacings_that_are_none(spacing):
     with pytest.raises(InputError, match=r"^grid spacing: expected (three finite|positive) lengths in mm; found .+\. Give "):

@@ -87,7 +87,7 @@ def test_old_files_take_the_axial_range_from_the_trajectory(make_sample, sample_
         "shifts": np.zeros((views, 3)),
     }
     scan = open_scan(make_sample(keys=dict.fromkeys(("REC_NPX_Z", "REC_MIN_Z", "REC_MAX_Z", "ROTATION_AXIS"), ...), **arrays))
-    half = 10.0 * math.pi / 0.5 / 1  # half a turn's advance
+    half = 10.0 * math.pi / 0.5  # half a turn's advance
     assert scan.geometry.pitch == pytest.approx(2 * half)
     assert axial_range(scan.geometry) == pytest.approx((100 + half, 330 - half))
     grid = scan.default_grid
@@ -330,8 +330,13 @@ def test_a_scan_in_memory(sample_arrays, dtype, order):
 
 @pytest.mark.parametrize(
     ("array", "found"),
-    [(np.zeros((6, 3, 4)), "float64 of shape (6, 3, 4)"), (np.zeros((6, 4, 3), int), "int64 of shape (6, 4, 3)"), (np.zeros((6, 4, 3), complex), "complex128 of shape (6, 4, 3)"), (None, "object of shape ()")],
-)  # fmt: skip
+    [
+        (np.zeros((6, 3, 4)), "float64 of shape (6, 3, 4)"),
+        (np.zeros((6, 4, 3), int), "int64 of shape (6, 4, 3)"),
+        (np.zeros((6, 4, 3), complex), "complex128 of shape (6, 4, 3)"),
+        (None, "object of shape ()"),
+    ],
+)
 def test_arrays_that_are_no_projections(array, found):
     text = f"projections: expected floating-point numbers of shape (views, columns, rows) = (6, 4, 3); found {found}."
     assert error_of(Scan.from_arrays, array, GEOMETRY).startswith(text)
@@ -346,7 +351,7 @@ def test_ranges_outside_the_scan(sample_arrays, first, last):
 
 def test_the_default_grid_covers_the_field_of_view():
     grid = covered_grid(GEOMETRY)
-    assert grid.spacing == pytest.approx((50.3 / 2,) * 3 if False else (0.1 * 503.0,) * 3)
+    assert grid.spacing == pytest.approx((50.3, 50.3, 50.3))
     assert grid.minimum[:2] == pytest.approx((-503 * math.sin(0.2),) * 2)
     near = (503 - 503 * math.sin(0.2)) / 503
     assert axial_range(GEOMETRY) == pytest.approx((-30 * near, 30 * near))
