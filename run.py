@@ -115,7 +115,7 @@ def prepare(extra):
     if not (python.exists() and runs(python)) or (lock and lock.get("python") != list(sys.version_info[:3])):
         make_environment(folder, bool(lock))
     extra = "test" if lock.get("extra") == "test" else extra
-    say(f"installing into {folder}, once (about 400 MB; a minute or two)")
+    say(f"installing into {folder}, once (about 1.4 GB of disk; a minute or two)")
     write_lock(folder, key="incomplete", extra=None)
     install(python, extra)
     write_lock(folder, key=wanted, extra=extra)

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_output()  # the reader of a pipe, such as head, has seen enough
     except (Cancelled, KeyboardInterrupt):
         _traceback()
-        say_error("cancelled; nothing was left behind")
+        say_error("cancelled; nothing half-written was left behind")
         return CANCELLED
     except (UsageError, InputError) as error:
         return _failed(BAD_INPUT, str(error))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from MITOReconstructionLib.commands.arguments import new_file, whole
 from MITOReconstructionLib.commands.output import say
+from MITOReconstructionLib.commands.signals import held
 from MITOReconstructionLib.commands.watch import watched
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Volume
@@ -87,16 +88,17 @@ def write_scene(
     """
     from MITOReconstructionLib.scene import ScanScene, new_scene, render_picture, save_scene
 
-    monitor.report("scene", 0.0)
-    scene = new_scene()
-    shown = ScanScene(scene, scan, view=scan.geometry.views // 2 if view is None else view)
-    shown.show_region(volume.grid if volume else None)
-    if volume is not None:
-        shown.show_volume(volume.array, volume.grid, name, volume.provenance)
-    monitor.report("scene", 0.3)
-    save_scene(scene, target)
-    monitor.report("scene", 1.0)
-    if picture is not None:
-        monitor.report("picture", 0.0)
-        render_picture(scene, picture)
-        monitor.report("picture", 1.0)
+    with held():  # VTK loses or dies of exceptions in its callbacks
+        monitor.report("scene", 0.0)
+        scene = new_scene()
+        shown = ScanScene(scene, scan, view=scan.geometry.views // 2 if view is None else view)
+        shown.show_region(volume.grid if volume else None)
+        if volume is not None:
+            shown.show_volume(volume.array, volume.grid, name, volume.provenance)
+        monitor.report("scene", 0.3)
+        save_scene(scene, target)
+        monitor.report("scene", 1.0)
+        if picture is not None:
+            monitor.report("picture", 0.0)
+            render_picture(scene, picture)
+            monitor.report("picture", 1.0)

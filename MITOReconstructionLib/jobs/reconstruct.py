@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.jobs.estimate import require_fit
+from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.volume import Volume
-from MITOReconstructionLib.methods import Method, Parameters, Problem, get
+from MITOReconstructionLib.methods import Parameters, Problem
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
 from MITOReconstructionLib.scan import Scan
@@ -32,6 +34,7 @@ def reconstruct(
     backend: str | Backend = AUTO,
     progress: Callable[[Progress], object] | None = None,
     monitor: Monitor | None = None,
+    initial: Volume | NDArray[np.floating] | None = None,
 ) -> Volume:
     """Reconstruct a scan.
 
@@ -52,6 +55,8 @@ def reconstruct(
         Called with every :class:`Progress`.
     monitor : Monitor, optional
         In the place of ``progress``, for callers that want to cancel.
+    initial : Volume or array, shape grid.shape, axes [x, y, z], 1/mm, optional
+        What an iterative method starts from.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def reconstruct(
     Raises
     ------
     InputError
-        Naming the argument, file or view at fault.
+        Naming the argument, file or view at fault; or the grid, with what would fit, where memory does not suffice.
     WorkError
         When memory runs out or an iteration diverges.
     Cancelled
@@ -70,23 +75,22 @@ def reconstruct(
     if progress is not None and monitor is not None:
         raise InputError("progress", expected="either progress or monitor", found="both", remedy="Give the callable to the monitor.")
     watch = monitor or Monitor(progress)
-    chosen = get(method)
-    settings = _settings(chosen, parameters)
-    index = scan.geometry.view_indices(views)
-    if not index.size:
-        raise InputError("views", expected="at least one view", found="an empty selection", remedy="Choose a larger view range.")
+    request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend)
+    chosen, settings, index, target = request.method, request.parameters, request.views, request.grid
     device = choose_backend(backend)
-    target = grid or scan.default_grid
     started = time.monotonic()
     watch.check()
+    require_fit(request, disk=False)
     try:
-        result = chosen.run(Problem(scan, index, scan.geometry.select(index), target, device, watch), settings)
+        result = chosen.run(Problem(scan, index, request.geometry, target, device, watch, _start_from(initial, target)), settings)
     except MemoryError as error:
         raise WorkError(
             f"Not enough memory to reconstruct {target.shape} voxels ({target.nbytes / 2**30:.2f} GiB a volume). "
             "Choose a smaller box or larger voxels."
         ) from error
     watch.check()
+    if result.array.shape != target.shape:
+        raise WorkError(f"The method {chosen.name} gave an array of shape {result.array.shape} for a grid of shape {target.shape}.")
     return Volume(
         result.array,
         target,
@@ -104,19 +108,20 @@ def reconstruct(
     )
 
 
-def _settings(method: Method, parameters: Mapping[str, Any] | Parameters | None) -> Parameters:
-    if parameters is None:
-        return method.parameters()
-    if isinstance(parameters, method.parameters):
-        return parameters
-    if isinstance(parameters, Mapping):
-        return method.parameters.from_dict(parameters)
-    raise InputError(
-        "parameters",
-        expected=f"names and values, or {method.parameters.__name__}, for method {method.name}",
-        found=type(parameters).__name__,
-        remedy="Give a dict.",
-    )
+def _start_from(initial: Volume | NDArray[np.floating] | None, grid: VolumeGrid) -> NDArray[np.float32] | None:
+    """The values to start from; whether an array fits is for the method to say."""
+    if initial is None or not isinstance(initial, Volume):
+        return None if initial is None else np.asarray(initial, dtype=np.float32)
+    if initial.grid.shape != grid.shape or not np.allclose(
+        [initial.grid.minimum, initial.grid.maximum], [grid.minimum, grid.maximum], atol=1e-3 * min(grid.spacing)
+    ):
+        raise InputError(
+            "initial volume",
+            expected=f"the grid of the reconstruction, {grid.shape} voxels from {grid.minimum} to {grid.maximum} mm",
+            found=f"{initial.grid.shape} voxels from {initial.grid.minimum} to {initial.grid.maximum} mm",
+            remedy="Reconstruct on the volume's grid, or resample the volume.",
+        )
+    return initial.array
 
 
 def _describe_views(index: NDArray[np.intp]) -> str:

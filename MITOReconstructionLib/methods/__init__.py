@@ -7,9 +7,21 @@ import sys
 import types
 
 from MITOReconstructionLib.methods.parameters import Parameters, parameter
-from MITOReconstructionLib.methods.registry import Method, Problem, Result, describe_methods, get, methods, register
+from MITOReconstructionLib.methods.registry import Method, Problem, Result, describe_methods, get, load_folder, methods, problems, register
 
-__all__ = ["Method", "Parameters", "Problem", "Result", "describe_methods", "get", "methods", "parameter", "register"]
+__all__ = [
+    "Method",
+    "Parameters",
+    "Problem",
+    "Result",
+    "describe_methods",
+    "get",
+    "load_folder",
+    "methods",
+    "parameter",
+    "problems",
+    "register",
+]
 
 
 class _CallablePackage(types.ModuleType):

@@ -44,5 +44,6 @@ ADJOINT = register(
         unit="mm",
         parameters=AdjointParameters,
         run=run,
+        volumes=1,
     )
 )

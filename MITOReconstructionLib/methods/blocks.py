@@ -7,12 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from MITOReconstructionLib.geometry import ScanGeometry
+from MITOReconstructionLib.methods.kept import runs
 from MITOReconstructionLib.methods.registry import Problem
 from MITOReconstructionLib.scan import Scan
 
-__all__ = ["add_adjoint", "view_blocks"]
+__all__ = ["add_adjoint", "read_views", "view_blocks", "views_per_block"]
 
 BLOCK_BYTES = 64 << 20
+
+
+def views_per_block(geometry: ScanGeometry) -> int:
+    """Number of views whose projections take :data:`BLOCK_BYTES` or a little less."""
+    return max(1, BLOCK_BYTES // (4 * geometry.detector.columns * geometry.detector.rows))
 
 
 def view_blocks(problem: Problem) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -28,22 +35,35 @@ def view_blocks(problem: Problem) -> Iterator[tuple[slice, NDArray[np.float32]]]
         When the run was asked to stop.
     """
     detector = problem.geometry.detector
-    size = max(1, BLOCK_BYTES // (4 * detector.columns * detector.rows))
+    size = views_per_block(problem.geometry)
     buffer = np.empty((min(size, len(problem.views)), detector.columns, detector.rows), dtype=np.float32)
     for first in range(0, len(problem.views), size):
         problem.monitor.check()
         views = problem.views[first : first + size]
-        yield slice(first, first + len(views)), _read(problem.scan, views, buffer[: len(views)])
+        yield slice(first, first + len(views)), read_views(problem.scan, views, buffer[: len(views)])
 
 
 def add_adjoint(problem: Problem, projections: NDArray[np.float32], views: slice, volume: NDArray[np.float32]) -> None:
     """Add A' of some views' projections to a volume."""
-    problem.backend.back(projections, problem.grid, problem.geometry, volume, views=views, accumulate=True)
+    problem.backend.back(
+        projections,
+        problem.grid,
+        problem.geometry,
+        volume,
+        views=views,
+        accumulate=True,
+        report=lambda _: problem.monitor.check(),
+    )
 
 
-def _read(scan: Scan, views: NDArray[np.intp], out: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Read views, neighbours together."""
-    breaks = np.flatnonzero(np.diff(views) != 1) + 1
-    for start, stop in zip([0, *breaks], [*breaks, len(views)], strict=True):
-        scan.read(int(views[start]), int(views[stop - 1]) + 1, out[start:stop])
+def read_views(scan: Scan, views: NDArray[np.intp], out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read views of a scan into ``out``, float32, shape (n, columns, rows); neighbours together.
+
+    Raises
+    ------
+    InputError
+        When a projection holds a NaN or an infinity, naming its view.
+    """
+    for first, last in runs(views):
+        scan.read(int(views[first]), int(views[last - 1]) + 1, out[first:last])
     return out

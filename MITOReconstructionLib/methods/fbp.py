@@ -78,5 +78,6 @@ FBP = register(
         unit="1/mm",
         parameters=FBPParameters,
         run=run,
+        volumes=1,
     )
 )

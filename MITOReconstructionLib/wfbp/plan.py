@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry
@@ -15,6 +16,9 @@ from MITOReconstructionLib.geometry import ScanGeometry
 __all__ = ["ParallelPlan"]
 
 FLOATS = NDArray[np.float64]
+
+SMOOTHING = 0.08
+"""Standard deviation in radians over which axial positions are averaged where they jump."""
 
 MOST_EXTENSION = 0.15
 """Largest part of its height that the detector is extended by where the pitch is high."""
@@ -76,6 +80,32 @@ class ParallelPlan:
     def axial(self) -> FLOATS:
         """Axial positions in the order of ``angles``, shape (views,), in mm."""
         return self.geometry.axial_positions[self.order]
+
+    @cached_property
+    def smooth_axial(self) -> FLOATS:
+        """Axial positions without what jumps from view to view, in the order of ``angles``, shape (views,), in mm.
+
+        Neighbouring views make up a parallel beam together, so their sources have to lie on a smooth curve: a Gaussian
+        average over ``SMOOTHING`` about the straight line through all views. Exactly ``axial`` where the two differ by
+        less than a fiftieth of a row; else the views are moved onto the curve, see :attr:`row_shifts`.
+        """
+        line = np.polynomial.Polynomial.fit(self.angles, self.axial, 1)(self.angles) if len(self.angles) > 2 else self.axial
+        sigma = SMOOTHING / max(abs(self.geometry.angle_step), 1e-9)
+        smooth = line + ndimage.gaussian_filter1d(self.axial - line, sigma, mode="nearest", truncate=3.0)
+        if np.max(np.abs(smooth - self.axial)) < 0.02 * self.geometry.detector.row_pitch:
+            return self.axial
+        return np.asarray(smooth, dtype=np.float64)
+
+    @cached_property
+    def row_shifts(self) -> FLOATS:
+        """By how many rows each column has to move for each mm that a view's source moves down, shape (columns,).
+
+        Right for points as far from the source as the ray's point nearest to the axis.
+        """
+        d = self.geometry.detector
+        across, along = d.surface(d.column_centres(), self.geometry.source_to_detector)
+        fan = np.arctan2(across, along)
+        return np.hypot(across, along) / (self.geometry.source_radius * np.cos(fan) * d.row_pitch)
 
     @cached_property
     def periodic(self) -> bool:
@@ -176,7 +206,7 @@ class ParallelPlan:
         angles = first + np.arange(count) * self.theta_step
         if self.geometry.is_circular:
             return first, np.full(count, float(self.axial.mean()))
-        return first, np.interp(angles, self.angles, self.axial)
+        return first, np.interp(angles, self.angles, self.smooth_axial)
 
     @cached_property
     def row_extension(self) -> float:

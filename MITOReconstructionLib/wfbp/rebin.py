@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cubic_weights", "rebin"]
+__all__ = ["cubic_weights", "move_rows", "rebin"]
 
 
 def cubic_weights(position: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -77,3 +77,32 @@ def rebin(ring: Any, positions: Any, columns: Any, weights: Any, cosine: Any, ou
                 before = wa * ring[first, a, row] + wb * ring[first, b, row] + wc * ring[first, c, row] + wd * ring[first, d, row]
                 after = wa * ring[second, a, row] + wb * ring[second, b, row] + wc * ring[second, c, row] + wd * ring[second, d, row]
                 out[beam, ray, row] = cosine[ray, row] * (sooner * before + later * after)
+
+
+@numba.njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
+def move_rows(view: Any, shifts: Any, line: Any) -> None:
+    """Move the rows of a view up, each column by its own number of rows, by cubic convolution as :func:`cubic_weights`.
+
+    Parameters
+    ----------
+    view : float32, shape (columns, rows)
+        Changed in place; the outermost rows are repeated.
+    shifts : float64, shape (columns,)
+        In rows.
+    line : float32, shape (rows,)
+        Work space.
+    """
+    columns, rows = view.shape
+    for column in range(columns):
+        line[:] = view[column]
+        whole = int(np.floor(-shifts[column]))
+        s = np.float32(-shifts[column] - whole)
+        r = np.float32(1.0) - s
+        wa, wd = np.float32(-0.5) * s * r * r, np.float32(-0.5) * s * s * r
+        wb = np.float32(1.0) + s * s * (np.float32(1.5) * s - np.float32(2.5))
+        wc = np.float32(1.0) - wa - wb - wd
+        for row in range(rows):
+            at = row + whole
+            a, b = line[min(max(at - 1, 0), rows - 1)], line[min(max(at, 0), rows - 1)]
+            c, d = line[min(max(at + 1, 0), rows - 1)], line[min(max(at + 2, 0), rows - 1)]
+            view[column, row] = wa * a + wb * b + wc * c + wd * d

@@ -12,7 +12,7 @@ from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
-from MITOReconstructionLib.wfbp.rebin import cubic_weights, rebin
+from MITOReconstructionLib.wfbp.rebin import cubic_weights, move_rows, rebin
 
 __all__ = ["BeamStream"]
 
@@ -39,6 +39,8 @@ class BeamStream:
         self._columns, self._weights = cubic_weights(plan.columns, detector.columns)
         rows = detector.row_centres()
         self._cosine = (plan.distances[:, None] / np.hypot(plan.distances[:, None], rows)).astype(np.float32)
+        self._moved = plan.axial - plan.smooth_axial
+        self._line = np.empty(detector.rows, dtype=np.float32)
         self._loaded = (0, 0)
         self._ring = np.empty((0, detector.columns, detector.rows), dtype=np.float32)
 
@@ -85,4 +87,8 @@ class BeamStream:
             slot = position % len(self._ring)
             view = int(self._views[position % len(self._views)])
             self.scan.read(view, view + 1, self._ring[slot : slot + 1])
+            moved = float(self._moved[position % len(self._views)])
+            if moved:
+                with KERNELS:
+                    move_rows(self._ring[slot], moved * self.plan.row_shifts, self._line)
         self._loaded = (low, high)

@@ -32,16 +32,18 @@ def compile_kernels(monitor: Monitor) -> None:
     if _compiled.is_set():
         return
     monitor.report(STEP, 0.0)
-    angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-    geometry = ScanGeometry(angles, np.zeros(8), 10.0, 0.0, Detector(4, 2, -0.2, 0.2, -1.0, 1.0, 10.0))
-    scan = Scan.from_arrays(np.zeros((8, 4, 2), dtype=np.float32), geometry)
+    number = np.arange(16)
+    angles = number.astype(np.float64) * (np.pi / 4)
+    jumping = 0.3 * (number % 2)  # so that rows are moved
+    geometry = ScanGeometry(angles, jumping, 10.0, 0.0, Detector(4, 2, -0.2, 0.2, -1.0, 1.0, 10.0))
+    scan = Scan.from_arrays(np.zeros((16, 4, 2), dtype=np.float32), geometry)
     grid = VolumeGrid((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), (2, 2, 2))
     plan = ParallelPlan(geometry)
     tables = beam_tables(plan)
     volume = np.zeros(grid.shape, dtype=np.float32)
-    stream = BeamStream(scan, np.arange(8), plan, RampFilter.design(len(plan.t), plan.t_step), block=4)
-    for number, (start, beams) in enumerate(stream.blocks(0, 4, monitor)):
-        monitor.report(STEP, 0.3 * (number + 1))
+    stream = BeamStream(scan, number, plan, RampFilter.design(len(plan.t), plan.t_step), block=4)
+    for step, (start, beams) in enumerate(stream.blocks(0, 4, monitor)):
+        monitor.report(STEP, 0.3 * (step + 1))
         backproject(volume, grid, beams, start, tables)
     monitor.report(STEP, 0.7)
     fill_unseen(volume, grid, tables, 0.0)

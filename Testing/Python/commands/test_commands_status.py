@@ -8,12 +8,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from MITOReconstructionLib.commands import entry, main
 from MITOReconstructionLib.commands.parser import COMMANDS
+from MITOReconstructionLib.commands.signals import held, stoppable, stops
 from MITOReconstructionLib.errors import Cancelled, InputError, MissingPackageError, WorkError
+from MITOReconstructionLib.monitor import Monitor
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 
@@ -122,8 +125,8 @@ def test_a_nan_in_a_projection_is_two_and_names_its_view(cli, one_error, tmp_pat
         (MemoryError("3 TiB"), 3, ("not enough memory", "3 TiB")),
         (OSError(28, "No space left on device", "/there"), 3, ("/there: No space left on device",)),
         (ZeroDivisionError("by zero"), 3, ("unexpected ZeroDivisionError: by zero", "MITO_DEBUG=1")),
-        (Cancelled("stopped"), 130, ("nothing was left behind",)),
-        (KeyboardInterrupt(), 130, ("nothing was left behind",)),
+        (Cancelled("stopped"), 130, ("nothing half-written was left behind",)),
+        (KeyboardInterrupt(), 130, ("nothing half-written was left behind",)),
     ],
 )
 def test_each_kind_of_failure(cli, one_error, monkeypatch, error, status, texts):
@@ -172,6 +175,69 @@ def test_a_signal_is_130_and_leaves_nothing(tmp_path, program, one_error, sample
     last = json.loads(watched.read_text().splitlines()[-1])
     assert last["state"] == "cancelled"
     assert out == ""
+
+
+@pytest.fixture
+def stop_here():
+    """Send this process a signal, and wait until nothing more can come of it."""
+
+    def send():
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.01)
+
+    return send
+
+
+@posix
+def test_a_signal_waits_for_the_end_of_an_import(tmp_path, monkeypatch, stop_here):
+    (tmp_path / "slow_to_import.py").write_text("import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(0.2)\ndone = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def work():
+        with stoppable():
+            imported.append(importlib.import_module("slow_to_import").done)
+            time.sleep(5)
+
+    imported: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert imported == [True]
+
+
+@posix
+def test_held_work_comes_to_its_end_and_a_monitor_stops_at_its_report(stop_here):
+    monitor = Monitor()
+    reached: list[str] = []
+
+    def work():
+        with stoppable(), stops(monitor), held():
+            stop_here()
+            reached.append("the end of a piece of work")
+            monitor.report("the next", 0.0)
+
+    with pytest.raises(Cancelled):
+        work()
+    assert reached
+
+
+@posix
+def test_the_second_signal_does_not_interrupt_cleaning_and_the_third_does(stop_here):
+    cleaned: list[int] = []
+
+    def work():
+        with stoppable():
+            try:
+                stop_here()
+            finally:
+                stop_here()
+                cleaned.append(1)
+                stop_here()
+                cleaned.append(2)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert cleaned == [1]
 
 
 def test_signal_handlers_are_put_back():

@@ -52,7 +52,7 @@ def test_the_demo_installs_once(script, tmp_path, monkeypatch):
     assert script.done[3:] == ["MITOReconstructionLib demo"]
     assert json.loads((tmp_path / "venv" / script.LOCK).read_text())["extra"] == "scene"
     assert script.main(["test", "-k", "geometry"]) == 0
-    assert script.done[4:] == ["install test", "check", "format --check", "", "-k geometry"]
+    assert script.done[4:] == ["install test", "ruff check", "ruff format --check", "mypy", "pytest -k geometry"]
     assert script.main(["demo"]) == 0
     assert script.done[9:] == ["MITOReconstructionLib demo"]
 

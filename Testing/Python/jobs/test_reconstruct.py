@@ -57,7 +57,7 @@ def test_the_default_grid_is_the_scans(scan: Scan) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"method": "FBP"}, "method: expected one of fbp, landweber, adjoint; found 'FBP'"),
+        ({"method": "FBP"}, "method: expected one of fbp, "),
         ({"backend": "tpu"}, "tpu"),
         ({"views": slice(5, 5)}, "views: expected at least one view"),
         ({"views": [100_000]}, "views: expected indices from 0"),

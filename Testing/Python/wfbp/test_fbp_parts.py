@@ -18,7 +18,7 @@ from MITOReconstructionLib.wfbp.backproject import beam_tables, beams_seeing
 from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import FILTERS, RampFilter
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
-from MITOReconstructionLib.wfbp.rebin import cubic_weights
+from MITOReconstructionLib.wfbp.rebin import cubic_weights, move_rows
 from MITOReconstructionLib.wfbp.stream import BeamStream
 
 BALL = Phantom("ball", (Ellipsoid((20.0, -10.0, 4.0), (50.0, 40.0, 60.0), 0.02),))
@@ -201,6 +201,20 @@ def test_every_other_view_still_reconstructs() -> None:
     grid = VolumeGrid((10.0, -20.0, -6.0), (30.0, 0.0, 14.0), (4, 4, 4))
     volume = reconstruct(scan, grid=grid, views=slice(0, None, 2))
     np.testing.assert_allclose(volume.array, 0.02, rtol=0.02)
+
+
+def test_moving_rows_reproduces_a_smooth_column() -> None:
+    rows = np.arange(40, dtype=np.float64)
+    shifts = np.array([0.0, 0.3, -2.7, 5.0])
+    view = np.tile(np.sin(rows / 6), (4, 1)).astype(np.float32)
+    move_rows(view, shifts, np.empty(40, dtype=np.float32))
+    for column, shift in zip(view, shifts, strict=True):
+        np.testing.assert_allclose(column[8:32], np.sin((rows - shift) / 6)[8:32], atol=2e-3)
+
+
+def test_even_positions_are_left_exactly_as_they_are() -> None:
+    plan = ParallelPlan(small())
+    np.testing.assert_array_equal(plan.smooth_axial, plan.axial)
 
 
 # ---- coverage --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,190 @@
+"""What a run will take, foreseen, and whether this machine has it."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.jobs.machine import available_memory, free_disk, gibibytes
+from MITOReconstructionLib.jobs.memory import largest_that_fits, peak_memory
+from MITOReconstructionLib.jobs.request import Request
+from MITOReconstructionLib.jobs.speed import fbp_speed, projector_speed
+from MITOReconstructionLib.methods import Parameters
+from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
+from MITOReconstructionLib.scan import Scan
+
+__all__ = ["Estimate", "estimate", "require_fit"]
+
+READING = 4e8
+"""Bytes a second at which projections are read and checked."""
+
+SPARE_DISK = 16 << 20
+"""Bytes that are left free on a disk."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take.
+
+    input_bytes : of the projections that it reads, as float32;
+    output_bytes : of the volume;
+    peak_bytes : of memory at its peak, beside what the process has before;
+    seconds : from start to end, kernels compiled;
+    views : number of views that see the grid;
+    reasons : why it cannot run on this machine, or not at all, as sentences; empty where it can.
+    """
+
+    input_bytes: int
+    output_bytes: int
+    peak_bytes: int
+    seconds: float
+    views: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def possible(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.reasons
+
+
+def estimate(
+    scan: Scan,
+    grid: VolumeGrid | None = None,
+    method: str = "fbp",
+    parameters: Mapping[str, Any] | Parameters | None = None,
+    views: Views = None,
+    backend: str | Backend = AUTO,
+    *,
+    output: Path | str | None = None,
+) -> Estimate:
+    """Foresee memory and time of a run, and what speaks against it.
+
+    The first call in a process measures the machine's speed, which takes a quarter of a second once the kernels are compiled.
+
+    Parameters
+    ----------
+    scan, grid, method, parameters, views, backend
+        As of :func:`MITOReconstructionLib.reconstruct`.
+    output : path, optional
+        The file to be written, or its folder: whether the volume fits onto that disk.
+
+    Raises
+    ------
+    InputError
+        When an argument cannot be used.
+    MissingPackageError
+        When the backend asked for is not installed.
+    """
+    request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend)
+    device = choose_backend(backend)
+    geometry, box, detector = request.geometry, request.grid, request.geometry.detector
+    seeing = np.flatnonzero(geometry.views_seeing(box.minimum, box.maximum))
+    reasons = [] if len(seeing) else ["No view sees the grid. Move the box, or choose other views."]
+    peak = box.nbytes
+    try:
+        peak = peak_memory(request)
+    except InputError as error:  # what the method asks of the views
+        reasons.append(str(error))
+    for refusal in (_memory_refusal(request), _disk_refusal(request, None if output is None else Path(output))):
+        if refusal is not None:
+            reasons.append(str(refusal))
+    pixels = len(seeing) * detector.columns * detector.rows
+    seconds = _seconds(request, seeing, pixels, device) if len(seeing) else 0.0
+    return Estimate(4 * pixels, box.nbytes, peak, seconds, len(seeing), tuple(reasons))
+
+
+def require_fit(request: Request, folder: Path | None = None, *, disk: bool = True) -> None:
+    """Refuse a run whose memory this machine does not have, or whose volume does not fit into a folder.
+
+    Parameters
+    ----------
+    request : Request
+    folder : Path, optional
+        By default the system's folder for temporary files.
+    disk : bool
+        Whether to look at the folder at all.
+
+    Raises
+    ------
+    InputError
+        With the numbers, and what would fit.
+    """
+    place = (folder or Path(tempfile.gettempdir())) if disk else None
+    for refusal in (_memory_refusal(request), _disk_refusal(request, place)):
+        if refusal is not None:
+            raise refusal
+
+
+def _memory_refusal(request: Request) -> InputError | None:
+    room = available_memory()
+    try:
+        if room is None or (need := peak_memory(request)) <= room:
+            return None
+        smaller = largest_that_fits(request, room)
+    except InputError:  # not about memory; the method says it better
+        return None
+    if smaller is None:
+        remedy = "No voxel size would fit: end other programs, or choose another method."
+    else:
+        side = max(smaller.spacing)
+        unit = 10.0 ** (math.floor(math.log10(side)) - 1)
+        remedy = f"Voxels of {math.ceil(side / unit - 1e-9) * unit:.3g} mm or larger would fit; or choose a smaller box."
+    return InputError(
+        "grid",
+        expected=f"at most {gibibytes(room)} of memory at work, which is what is free",
+        found=f"{gibibytes(need)} for {' x '.join(map(str, request.grid.shape))} voxels with {request.method.title}",
+        remedy=remedy,
+    )
+
+
+def _disk_refusal(request: Request, place: Path | None) -> InputError | None:
+    free = None if place is None else free_disk(place)
+    if free is None or request.grid.nbytes + SPARE_DISK <= free:
+        return None
+    return InputError(
+        str(place),
+        expected=f"{gibibytes(request.grid.nbytes)} of free disk space for the volume",
+        found=gibibytes(free),
+        remedy="Free some, choose another folder, or choose a smaller box or larger voxels.",
+    )
+
+
+def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend) -> float:
+    """Seconds for a run with the views ``seeing``."""
+    columns, voxels = _updates(request.geometry, request.grid, seeing)
+    reading = 4 * pixels / READING
+    if request.method.name == "fbp":
+        return reading + 1.6 * fbp_speed().seconds(columns, voxels, pixels)  # the rest is for the coverage
+    speed = projector_speed(device)
+    iterations = getattr(request.parameters, "iterations", None)
+    if iterations is None:  # one way only
+        return reading + 0.5 * speed.seconds(columns, voxels)
+    return float(iterations) * (reading + speed.seconds(columns, voxels))
+
+
+def _updates(geometry: ScanGeometry, grid: VolumeGrid, seeing: np.ndarray) -> tuple[float, float]:
+    """How many columns of voxels along z, and how many voxels, the views see in all, from samples of both."""
+    detector, distance = geometry.detector, geometry.source_to_detector
+    some = seeing[np.linspace(0, len(seeing) - 1, min(len(seeing), 48)).astype(int)]
+    centres = [grid.centres(axis)[np.linspace(0, n - 1, min(n, 24)).astype(int)] for axis, n in enumerate(grid.shape)]
+    x, y = (part.ravel() for part in np.meshgrid(centres[0], centres[1], indexing="ij"))
+    sin, cos = np.sin(geometry.angles[some])[:, None], np.cos(geometry.angles[some])[:, None]
+    along, across = geometry.source_radius - x * sin + y * cos, x * cos + y * sin
+    fan = np.clip(np.arctan2(across, along), *geometry.fan_angles)
+    inside = (along > 0.0) & (np.abs(fan - np.arctan2(across, along)) < 1e-9)
+    far, near = detector.surface(detector.column_at_fan_angle(fan, distance), distance)
+    reach = np.maximum(np.hypot(along, across), 1e-6) / np.hypot(far, near)
+    height = geometry.axial_positions[some][:, None, None]
+    row = (centres[2] - height) / reach[..., None]
+    seen = inside[..., None] & (row >= detector.row_min) & (row <= detector.row_max)
+    voxels = len(seeing) * grid.size * float(seen.mean())
+    return len(seeing) * grid.shape[0] * grid.shape[1] * float(seen.any(axis=2).mean()), voxels

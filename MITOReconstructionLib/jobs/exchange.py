@@ -1,0 +1,23 @@
+"""What a job's two processes agree on: the files in its folder, and the lines on the child's standard input."""
+
+from __future__ import annotations
+
+__all__ = ["CANCEL", "CANCEL_FILE", "HOLD", "PROVENANCE", "REQUEST", "SLAB_BYTES", "VOLUME"]
+
+REQUEST = "request.json"
+"""What Request.to_dict gave."""
+
+VOLUME = "volume.raw"
+"""The result: float32, C order, axes x, y, z."""
+
+PROVENANCE = "provenance.json"
+
+SLAB_BYTES = 32 << 20
+"""Bytes of the volume that are written or read before the next look at whether to stop."""
+
+HOLD = b"hold\n"
+"""Written to the child's standard input at the start: its end means from then on that the parent is gone."""
+
+CANCEL = b"cancel\n"
+CANCEL_FILE = "cancel"
+"""Made in the job's folder beside the line on standard input, in case a launcher in between hands that not on."""

@@ -1,0 +1,79 @@
+"""How much memory a run takes at its peak, beside what the process has before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.jobs.request import Request
+from MITOReconstructionLib.methods.fbp import LARGE
+from MITOReconstructionLib.wfbp.backproject import beams_seeing
+from MITOReconstructionLib.wfbp.filters import RampFilter
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
+
+__all__ = ["largest_that_fits", "peak_memory"]
+
+BASE = 64 << 20
+"""Bytes for loading compiled code, for its tables, and for what allocators keep."""
+
+BLOCK = 64 << 20
+"""Bytes of projections that iterative methods work on at a time."""
+
+SUMS = 48 << 20
+"""Bytes of the CPU projector's prefix sums."""
+
+KEPT = 512 << 20
+"""Bytes of data-sized arrays that iterative methods keep in memory at most; larger ones go to a temporary file."""
+
+VOLUMES = 3
+"""Arrays of the volume's size that a method is taken to need which does not say."""
+
+
+def peak_memory(request: Request) -> int:
+    """Bytes that a run takes at its peak.
+
+    A method may say it itself, as ``memory(request)``; or it says in ``volumes`` how many arrays of the volume's size it
+    needs, and is taken to work on blocks of views, as :mod:`MITOReconstructionLib.methods.system` does.
+
+    Raises
+    ------
+    InputError
+        When the views are too few for filtered backprojection.
+    """
+    own: Callable[[Request], int] | None = getattr(request.method, "memory", None)
+    if own is not None:
+        return int(own(request))
+    if request.method.name == "fbp":
+        return request.grid.nbytes + _fbp_buffers(request.geometry, request.grid, bool(getattr(request.parameters, "padding", True)))
+    volumes = int(getattr(request.method, "volumes", VOLUMES))
+    data = 4 * request.geometry.views * request.geometry.detector.columns * request.geometry.detector.rows
+    kept = KEPT if getattr(request.parameters, "context", False) else 0
+    return volumes * request.grid.nbytes + 2 * min(BLOCK, data) + min(kept, data) + min(SUMS, data) + BASE
+
+
+def largest_that_fits(request: Request, room: int) -> VolumeGrid | None:
+    """The same box in the smallest cubic-as-before voxels whose run takes at most ``room`` bytes, in steps of 5%; or None."""
+    grid, factor = request.grid, 1.0
+    while max(grid.shape) > 1:
+        factor *= 1.05
+        grid = VolumeGrid(grid.minimum, grid.maximum, [max(1, int(n / factor)) for n in request.grid.shape])  # type: ignore[arg-type]
+        if peak_memory(replace(request, grid=grid)) <= room:
+            return grid
+    return None
+
+
+def _fbp_buffers(geometry: ScanGeometry, grid: VolumeGrid, padding: bool) -> int:
+    """Bytes beside the volume: a ring of views, a block of parallel beams, and a few of them in the Fourier domain."""
+    plan, detector = ParallelPlan(geometry), geometry.detector
+    block = 8 if grid.size > LARGE else 32
+    first, last = beams_seeing(plan, grid)
+    if first >= last:
+        return BASE
+    starts = {first, (first + last - block) // 2, last - block}
+    spans = [plan.view_span(max(first, start), min(max(first, start) + block, last)) for start in starts]
+    ring = max(high - low for low, high in spans) * detector.columns * detector.rows
+    rays = len(plan.t)
+    length = RampFilter.design(rays, plan.t_step, padding=padding).length
+    beams, fourier = block * rays * detector.rows, 3 * min(8, block) * length * detector.rows
+    return 4 * (ring + beams + fourier) + BASE

@@ -1,0 +1,130 @@
+"""What a run is asked to do: checked where it is asked, and carried to a subprocess as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.methods import Method, Parameters, get
+from MITOReconstructionLib.projectors.backends import AUTO, Backend
+from MITOReconstructionLib.scan import Scan, open_scan
+
+__all__ = ["Request"]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A method to be run on a scan. Made by :meth:`make`.
+
+    scan : Scan;
+    grid : VolumeGrid to reconstruct on;
+    method, parameters : Method and its Parameters;
+    views : int array, shape (n,), the scan's views to use;
+    backend : name of a backend, or a backend.
+    """
+
+    scan: Scan
+    grid: VolumeGrid
+    method: Method
+    parameters: Parameters
+    views: NDArray[np.intp]
+    backend: str | Backend = AUTO
+
+    @classmethod
+    def make(
+        cls,
+        scan: Scan,
+        *,
+        grid: VolumeGrid | None = None,
+        method: str = "fbp",
+        parameters: Mapping[str, Any] | Parameters | None = None,
+        views: Views = None,
+        backend: str | Backend = AUTO,
+    ) -> Request:
+        """Check the arguments of :func:`MITOReconstructionLib.reconstruct` and fill in what was left out.
+
+        Raises
+        ------
+        InputError
+            Naming the argument at fault.
+        """
+        chosen = get(method)
+        settings = _settings(chosen, parameters)
+        index = scan.geometry.view_indices(views)
+        if not index.size:
+            raise InputError("views", expected="at least one view", found="an empty selection", remedy="Choose a larger view range.")
+        return cls(scan, grid or scan.default_grid, chosen, settings, index, backend)
+
+    @cached_property
+    def geometry(self) -> ScanGeometry:
+        """Geometry of the views to use, in their order."""
+        return self.scan.geometry.select(self.views)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description, that :meth:`from_dict` reads back in another process.
+
+        Raises
+        ------
+        InputError
+            When the scan is not on disk.
+        """
+        if self.scan.folder is None:
+            raise InputError(
+                "scan",
+                expected="a scan on disk, for a run in a subprocess",
+                found=f"the scan '{self.scan.name}' in memory",
+                remedy="Write it with write_sample and open that folder, or run it in this process.",
+            )
+        return {
+            "sample": str(self.scan.folder),
+            "name": self.scan.name,
+            "geometry": self.scan.geometry.to_dict(),
+            "grid": self.grid.to_dict(),
+            "method": self.method.name,
+            "parameters": self.parameters.to_dict(),
+            "views": self.views.tolist(),
+            "backend": self.backend if isinstance(self.backend, str) else self.backend.name,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Request:
+        """Open the scan that :meth:`to_dict` named, and check everything again.
+
+        Raises
+        ------
+        InputError
+            Naming the file or argument at fault.
+        """
+        try:
+            scan = open_scan(data["sample"], name=data["name"])
+            scan = dataclasses.replace(scan, geometry=ScanGeometry.from_dict(data["geometry"]))  # as the caller had it
+            rest = {name: data[name] for name in ("method", "parameters", "views", "backend")}
+            return cls.make(scan, grid=VolumeGrid.from_dict(data["grid"]), **rest)
+        except KeyError as error:
+            raise InputError(
+                "request", expected=f"an entry {error}", found="no such entry", remedy="Take what Request.to_dict gave."
+            ) from error
+
+
+def _settings(method: Method, parameters: Mapping[str, Any] | Parameters | None) -> Parameters:
+    if parameters is None:
+        return method.parameters()
+    if isinstance(parameters, method.parameters):
+        return parameters
+    if isinstance(parameters, Mapping):
+        return method.parameters.from_dict(parameters)
+    raise InputError(
+        "parameters",
+        expected=f"names and values, or {method.parameters.__name__}, for method {method.name}",
+        found=type(parameters).__name__,
+        remedy="Give a dict.",
+    )

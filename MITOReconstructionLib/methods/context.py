@@ -1,0 +1,203 @@
+"""What lies outside the grid: reconstructed coarsely, so that its shadow can be taken off the data.
+
+A region smaller than the object is the normal case. Its iterative reconstruction would have to explain with the region's voxels
+what the rest of the object left in the projections. So the rest is reconstructed first by filtered backprojection on a coarse
+grid, projected, and subtracted; Ziegler, Nielsen, Grass, 'Iterative reconstruction of a region of interest for transmission
+tomography', Med. Phys. 35 (2008) 1317.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.methods.fbp import FBP, FBPParameters
+from MITOReconstructionLib.methods.registry import Problem, get
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
+
+__all__ = ["Part", "context_grid", "make_context"]
+
+VOXELS = 192**3
+"""At most about that many coarse voxels, or as many as the grid itself has where these are more."""
+
+UNSEEN = float(np.float32(-3e38))
+AIR = 0.1
+"""Share of the object's attenuation below which a voxel counts as air."""
+
+NEGLIGIBLE = 0.002
+"""Share of the object below which what is outside of the grid is left there."""
+
+SPARSE = 3.0
+"""Voxels between neighbouring beams at the edge of the field of view, above which FBP has streaks that need refinement."""
+
+SHELL = 1.5
+"""Thickness of the shell in coarse voxels."""
+
+REFINEMENT = {"iterations": 8, "context": False, "non_negative": True}
+
+
+class Part(NamedTuple):
+    """A part of the object outside of the region.
+
+    grid : VolumeGrid;
+    array : float32, shape grid.shape, 1/mm; zero inside the region.
+    """
+
+    grid: VolumeGrid
+    array: NDArray[np.float32]
+
+
+def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, ...], str]:
+    """Reconstruct what the views that see the grid see outside of it: a shell about it in its own voxels, the rest coarsely.
+
+    Where the views are so few that filtered backprojection has streaks, which would be subtracted as if they were there, total
+    variation takes its volume from there; the coarse one has voxels enough then, and there is no shell.
+
+    Parameters
+    ----------
+    problem : Problem
+        All its views are used for the reconstruction.
+    geometry : ScanGeometry
+        Of the views that see the grid.
+
+    Returns
+    -------
+    parts : tuple of Part
+        Empty where there is nothing to take off.
+    reason : str
+        A few words for the report.
+
+    Raises
+    ------
+    InputError
+        When a projection holds a NaN or an infinity.
+    Cancelled
+        When the run was asked to stop.
+    """
+    coarse = context_grid(problem.grid, geometry)
+    if coarse is None:
+        return (), "the grid covers all that its views see"
+    try:
+        plan = ParallelPlan(problem.geometry)
+    except InputError as error:
+        return (), f"no filtered backprojection of the surroundings: {error}"
+    sparse = plan.theta_step * geometry.field_of_view_radius > SPARSE * max(*coarse.spacing[:2], plan.t_step)
+    hole = problem.grid
+    parts = []
+    if not sparse and max(a / b for a, b in zip(coarse.spacing, hole.spacing, strict=True)) > 1.2:
+        hole = _padded(problem.grid, coarse)
+        parts.append(Part(hole, _reconstruct(problem, plan, hole) * _outside(hole, problem.grid)))
+        coarse = context_grid(hole, geometry) or coarse
+    array = _reconstruct(problem, plan, coarse)
+    if sparse:
+        method = get("tv")
+        array = method.run(replace(problem, grid=coarse, initial=array), method.parameters.from_dict(REFINEMENT)).array
+    air = AIR * float(np.quantile(np.abs(array[::2, ::2, ::2]), 0.99))
+    if _mass(array * _outside(coarse, problem.grid), air) <= NEGLIGIBLE * _mass(array, air):
+        return (), "nothing but air outside the grid"
+    array *= _outside(coarse, hole)
+    return (*parts, Part(coarse, array)), "taken off, from {} x {} x {} voxels".format(*coarse.shape)
+
+
+def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDArray[np.float32]:
+    """Filtered backprojection that goes on beyond the range that the scan covers along z."""
+    array = FBP.run(replace(problem, grid=grid, initial=None), _filter(plan, grid)).array
+    _extend(array)
+    return array
+
+
+def _mass(array: NDArray[np.float32], air: float) -> float:
+    """The sum of what stands out from air."""
+    magnitude = np.abs(array)
+    return float(magnitude[magnitude > air].sum(dtype=np.float64))
+
+
+def _padded(grid: VolumeGrid, coarse: VolumeGrid) -> VolumeGrid:
+    """The grid with so many voxels more on every side that a coarse voxel outside holds nothing from inside the region."""
+    counts = [math.ceil(SHELL * wide / fine) for wide, fine in zip(coarse.spacing, grid.spacing, strict=True)]
+    return VolumeGrid(
+        tuple(a - n * d for a, n, d in zip(grid.minimum, counts, grid.spacing, strict=True)),  # type: ignore[arg-type]
+        tuple(a + n * d for a, n, d in zip(grid.maximum, counts, grid.spacing, strict=True)),  # type: ignore[arg-type]
+        tuple(m + 2 * n for m, n in zip(grid.shape, counts, strict=True)),  # type: ignore[arg-type]
+    )
+
+
+def context_grid(grid: VolumeGrid, geometry: ScanGeometry) -> VolumeGrid | None:
+    """The coarse grid over the field of view and the axial range that the rays through a grid can reach.
+
+    The grid's box is a whole number of coarse voxels wide, so that it can be cut out; only where it is narrower than a
+    coarse voxel it lies in the middle of one.
+
+    Returns
+    -------
+    VolumeGrid or None
+        None where the grid covers all of that.
+    """
+    radius = geometry.field_of_view_radius
+    slope = np.array([geometry.detector.row_min, geometry.detector.row_max]) / geometry.source_to_detector
+    reach = slope[:, None] * (geometry.source_radius + np.array([-radius, radius]))
+    low = (-radius, -radius, float(geometry.axial_positions.min() + min(0.0, reach.min())))
+    high = (radius, radius, float(geometry.axial_positions.max() + max(0.0, reach.max())))
+    limit = max(VOXELS, grid.size)
+    factor = 1.0
+    for _ in range(8):
+        axes = [_axis(*edges, factor) for edges in zip(grid.minimum, grid.maximum, grid.spacing, low, high, strict=True)]
+        count = math.prod(n for _, _, n in axes)
+        if count <= limit:
+            break
+        factor *= 1.02 * (count / limit) ** (1 / 3)
+    coarse = VolumeGrid(tuple(a for a, _, _ in axes), tuple(b for _, b, _ in axes), tuple(n for _, _, n in axes))  # type: ignore[arg-type]
+    inside = all(a >= b - 1e-9 for a, b in zip(coarse.minimum, grid.minimum, strict=True)) and all(
+        a <= b + 1e-9 for a, b in zip(coarse.maximum, grid.maximum, strict=True)
+    )
+    return None if inside else coarse
+
+
+def _axis(first: float, last: float, spacing: float, low: float, high: float, factor: float) -> tuple[float, float, int]:
+    """Edges and number of coarse voxels along one axis: the region's own, and whole ones on either side."""
+    extent, step = last - first, factor * spacing
+    count = round(extent / step)
+    if count:
+        step = extent / count
+    else:  # a region narrower than a voxel lies in the middle of one
+        first, last, count = 0.5 * (first + last - step), 0.5 * (first + last + step), 1
+    below = max(0, math.ceil((first - low) / step - 1e-6))
+    above = max(0, math.ceil((high - last) / step - 1e-6))
+    return first - below * step, last + above * step, below + count + above
+
+
+def _filter(plan: ParallelPlan, grid: VolumeGrid) -> FBPParameters:
+    """A ramp filter that leaves out what the coarse voxels cannot hold."""
+    ratio = max(grid.spacing[:2]) / plan.t_step
+    if ratio <= 1.5:
+        return FBPParameters(fill_value=UNSEEN)
+    return FBPParameters(filter_type="Hann", frequency_scaling=min(1.0, 1.5 / ratio), fill_value=UNSEEN)
+
+
+def _outside(coarse: VolumeGrid, grid: VolumeGrid) -> NDArray[np.float32]:
+    """The part of every coarse voxel that lies outside a grid's box."""
+    shares = []
+    for axis in range(3):
+        edges = coarse.minimum[axis] + np.arange(coarse.shape[axis] + 1) * coarse.spacing[axis]
+        overlap = np.minimum(edges[1:], grid.maximum[axis]) - np.maximum(edges[:-1], grid.minimum[axis])
+        shares.append(np.clip(overlap / coarse.spacing[axis], 0.0, 1.0))
+    inside = shares[0][:, None, None] * shares[1][:, None] * shares[2]
+    inside[inside > 1.0 - 1e-6] = 1.0
+    return np.asarray(1.0 - inside, dtype=np.float32)
+
+
+def _extend(array: NDArray[np.float32]) -> None:
+    """Repeat the first and the last seen voxel of every column along z beyond them; an unseen column is air."""
+    for slab in array:
+        seen = slab > 0.5 * UNSEEN
+        some = seen.any(axis=1)
+        first, last = seen.argmax(axis=1), seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
+        nearest = np.clip(np.arange(seen.shape[1]), first[:, None], last[:, None])
+        slab[...] = np.where(some[:, None], np.take_along_axis(slab, nearest, axis=1), 0.0)
+        slab[slab <= 0.5 * UNSEEN] = 0.0  # a gap between two seen parts

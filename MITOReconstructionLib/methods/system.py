@@ -1,0 +1,178 @@
+"""A x = b as iterative methods see it: in blocks of views, without the views that miss the grid and what lies outside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.methods.blocks import read_views, views_per_block
+from MITOReconstructionLib.methods.context import make_context
+from MITOReconstructionLib.methods.kept import Kept
+from MITOReconstructionLib.methods.registry import Problem
+from MITOReconstructionLib.projectors.norm import norm_squared
+
+__all__ = ["System"]
+
+Index = NDArray[np.intp]
+Floats = NDArray[np.float32]
+
+
+class System:
+    """The equations that a method solves. A context manager: leaving it removes its temporary file.
+
+    Parameters
+    ----------
+    problem : Problem
+    context : bool
+        Whether to take off the data what lies outside the grid; rays that miss the grid then count nothing.
+
+    Attributes
+    ----------
+    geometry : ScanGeometry
+        Of the views that see the grid; indices of views count within it.
+    report : dict
+        JSON-ready facts.
+    tick : callable
+        Called with the share of all views that was just worked on.
+
+    Raises
+    ------
+    InputError
+        When no view sees the grid.
+    """
+
+    def __init__(self, problem: Problem, *, context: bool) -> None:
+        self.problem = problem
+        self.grid, self.backend, self.monitor = problem.grid, problem.backend, problem.monitor
+        seen = np.flatnonzero(problem.geometry.views_seeing(self.grid.minimum, self.grid.maximum))
+        if not seen.size:
+            raise InputError(
+                "grid", expected="a box that the views see", found="no view that sees it", remedy="Move the box or choose other views."
+            )
+        self.index = problem.views[seen]
+        self.geometry = problem.geometry if len(seen) == len(problem.views) else problem.geometry.select(seen)
+        self.report: dict[str, Any] = {"views": len(seen)}
+        self.tick: Callable[[float], object] = lambda share: None
+        self._kept: list[Kept] = []
+        self._data: Kept | None = None
+        self._context, self.report["context"] = make_context(problem, self.geometry) if context else ((), "off")
+        if self._context:
+            self._data = self.keep(self._without_context)
+            self.report["context_data"] = self._data.place
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for kept in self._kept:
+            kept.close()
+
+    def keep(self, fill: Callable[[Index, Floats], object]) -> Kept:
+        """Keep data-sized values for the time of this run; see :class:`Kept`."""
+        detector = self.geometry.detector
+        self._kept.append(Kept((self.geometry.views, detector.columns, detector.rows), fill))
+        return self._kept[-1]
+
+    def norm_squared(self) -> float:
+        """||A||^2 in mm^2, by power iteration.
+
+        Raises
+        ------
+        InputError
+            When no pixel sees the grid.
+        """
+        self.monitor.report("norm of the projector", 0.0)
+        norm = norm_squared(self.geometry, self.grid, self.backend)
+        if norm == 0.0:
+            raise InputError(
+                "grid", expected="a box that the pixels see", found="no ray through it", remedy="Move the box or choose other views."
+            )
+        return norm
+
+    # ---- A and A' --------------------------------------------------------------------------------------------------
+
+    def forward(self, volume: Floats, index: Index, out: Floats | None = None) -> Floats:
+        """A x for some views, shape (n, columns, rows)."""
+        return self.backend.forward(volume, self.grid, self.geometry, out, views=index, report=self._check)
+
+    def add_adjoint(self, projections: Floats, index: Index, volume: Floats) -> None:
+        """Add A' y of some views to a volume."""
+        self.backend.back(projections, self.grid, self.geometry, volume, views=index, accumulate=True, report=self._check)
+
+    def blocks(self, index: Index | None = None) -> Iterator[Index]:
+        """Indices of views, a block at a time; by default all views."""
+        chosen = np.arange(self.geometry.views) if index is None else index
+        size = views_per_block(self.geometry)
+        for first in range(0, len(chosen), size):
+            self.monitor.check()
+            part = chosen[first : first + size]
+            yield part
+            self.tick(len(part) / self.geometry.views)
+
+    def buffers(self, count: int) -> list[Floats]:
+        """Arrays for the projections of a block of views; cut them with ``[:len(index)]``."""
+        detector = self.geometry.detector
+        size = min(views_per_block(self.geometry), self.geometry.views)
+        return [np.empty((size, detector.columns, detector.rows), dtype=np.float32) for _ in range(count)]
+
+    def data(self, index: Index, out: Floats) -> Floats:
+        """b for some views, float32, shape (n, columns, rows), written into ``out``.
+
+        Raises
+        ------
+        InputError
+            When a projection holds a NaN or an infinity, naming its view.
+        """
+        return read_views(self.problem.scan, self.index[index], out) if self._data is None else self._data.read(index, out)
+
+    def add_gradient(
+        self, volume: Floats, out: Floats, index: Index | None = None, weigh: Callable[[Index, Floats], object] | None = None
+    ) -> tuple[float, float]:
+        """Add A' W (b - A x) of some views to ``out``.
+
+        Parameters
+        ----------
+        volume, out : float32, shape grid.shape
+        index : int array, optional
+            The views; all by default.
+        weigh : callable, optional
+            W, in place: called as ``weigh(index, residual)``.
+
+        Returns
+        -------
+        misfit, measured : float
+            Squares of the norms ||b - A x|| and ||b|| over these views, without W.
+        """
+        residual, projected = self.buffers(2)
+        misfit = measured = 0.0
+        for part in self.blocks(index):
+            b = self.data(part, residual[: len(part)])
+            measured += _square(b)
+            b -= self.forward(volume, part, projected[: len(part)])
+            misfit += _square(b)
+            if weigh is not None:
+                weigh(part, b)
+            self.add_adjoint(b, part, out)
+        return misfit, measured
+
+    # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def _check(self, _: float) -> None:
+        self.monitor.check()
+
+    def _without_context(self, index: Index, out: Floats) -> None:
+        """The measured projections less the context's; zero where a ray misses the grid."""
+        read_views(self.problem.scan, self.index[index], out)
+        ones = np.broadcast_to(np.float32(1.0), self.grid.shape)
+        for grid, array in self._context:
+            out -= self.backend.forward(array, grid, self.geometry, views=index, report=self._check)
+        out[self.forward(ones, index) <= 0.0] = 0.0
+
+
+def _square(array: Floats) -> float:
+    return float(np.vdot(array, array))

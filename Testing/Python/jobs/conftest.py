@@ -1,0 +1,76 @@
+"""Samples on disk for runs in subprocesses, and methods that fail in every way."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from MITOReconstructionLib import Scan, ScanGeometry, VolumeGrid, mito_geometry, open_scan
+from MITOReconstructionLib.methods import registry
+from MITOReconstructionLib.scan.line_integrals import project
+from MITOReconstructionLib.scan.shapes import Ellipsoid, Phantom
+from MITOReconstructionLib.scan.writing import write_sample
+
+BALL = Phantom("ball", (Ellipsoid((10.0, -10.0, 0.0), (50.0, 45.0, 40.0), 0.02),))
+GRID = VolumeGrid((0.0, -20.0, -6.0), (20.0, 0.0, 6.0), (5, 4, 3))
+
+SparseSample = Callable[..., Scan]
+
+
+@pytest.fixture(scope="session")
+def ball(tmp_path_factory: pytest.TempPathFactory) -> Scan:
+    """A small scan on disk of a ball."""
+    geometry = mito_geometry(12, turns=2.0, centre=0.0)
+    folder = tmp_path_factory.mktemp("samples") / "ball"
+    return open_scan(write_sample(folder, geometry, GRID_CUBIC, [project(BALL, geometry)]))
+
+
+GRID_CUBIC = VolumeGrid((-40.0, -40.0, -20.0), (40.0, 40.0, 20.0), (16, 16, 8))
+
+
+@pytest.fixture
+def sparse_sample(tmp_path: Path) -> SparseSample:
+    """Make a scan on disk whose sinogram is a hole in the file: as large as wanted, and zero."""
+
+    def make(geometry: ScanGeometry, name: str = "sparse") -> Scan:
+        detector = geometry.detector
+        blank = np.zeros((1, detector.columns, detector.rows), dtype=np.float32)
+        folder = write_sample(tmp_path / name, geometry.select([0]), GRID_CUBIC, [blank])
+        shape = (geometry.views, detector.columns, detector.rows)
+        with (folder / "sinogram.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            file.truncate(file.tell() + 4 * math.prod(shape))
+        np.save(folder / "angles.npy", np.mod(geometry.angles, 2 * math.pi))
+        np.save(folder / "axial_positions.npy", geometry.axial_positions)
+        np.save(folder / "shifts.npy", np.zeros((geometry.views, 3)))
+        return open_scan(folder)
+
+    return make
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a method that goes wrong as its parameter says, here and in subprocesses."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "faults"))
+    registry.methods()  # the built-in ones first, as ever
+    importlib.import_module("faulty_methods")
+    yield "faulty"
+    registry._METHODS.pop("faulty")
+    sys.modules.pop("faulty_methods")
+
+
+@pytest.fixture
+def exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for temporary files, which must be empty again in the end."""
+    folder = tmp_path / "exchange"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
