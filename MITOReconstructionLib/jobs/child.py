@@ -19,7 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import Cancelled, InputError, WorkError
-from MITOReconstructionLib.jobs.exchange import CANCEL, CANCEL_FILE, HOLD, PROVENANCE, REQUEST, SLAB_BYTES, VOLUME
+from MITOReconstructionLib.jobs.exchange import (
+    CANCEL,
+    CANCEL_FILE,
+    FINISH,
+    FINISH_FILE,
+    HOLD,
+    INITIAL,
+    PROVENANCE,
+    REQUEST,
+    SLAB_BYTES,
+    VOLUME,
+)
 from MITOReconstructionLib.jobs.failures import rebuild_error
 from MITOReconstructionLib.jobs.interpreter import child_environment, interpreter
 from MITOReconstructionLib.jobs.processes import describe_exit, end_tree, start
@@ -70,8 +81,11 @@ def reconstruct_in_child(request: Request, monitor: Monitor, report: Callable[[P
     with _exchange(folder) as place:
         try:
             (place / REQUEST).write_text(text, encoding="utf-8")
+            if request.initial is not None:
+                with (place / INITIAL).open("wb") as file:
+                    file.write(np.ascontiguousarray(request.initial).data)
         except OSError as error:
-            raise WorkError(f"{place / REQUEST}: could not be written: {error.strerror or error}.") from error
+            raise WorkError(f"{place}: what the subprocess needs could not be written there: {error.strerror or error}.") from error
         monitor.check()
         child = _Child([*command, str(place / REQUEST)], place, report)
         try:
@@ -108,6 +122,7 @@ class _Child:
         self._final: dict[str, Any] | None = None
         self._step = ""
         self._asked: float | None = None
+        self._finishing = False
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._garbage: collections.deque[str] = collections.deque(maxlen=8)
         self._errors: collections.deque[bytes] = collections.deque(maxlen=64)
@@ -171,14 +186,21 @@ class _Child:
 
     def _overdue(self, monitor: Monitor) -> bool:
         """Ask the child to stop where the monitor was asked to; whether it had its time to do so."""
+        if monitor.finishing and not self._finishing:
+            self._finishing = True
+            self._tell(FINISH_FILE, FINISH)
         if not monitor.cancelled:
             return False
         if self._asked is None:
             self._asked = time.monotonic()
-            with contextlib.suppress(OSError):
-                (self._folder / CANCEL_FILE).touch()
-            self._say(CANCEL)
+            self._tell(CANCEL_FILE, CANCEL)
         return time.monotonic() - self._asked > GRACE
+
+    def _tell(self, name: str, line: bytes) -> None:
+        """Say something both by a file and by a line."""
+        with contextlib.suppress(OSError):
+            (self._folder / name).touch()
+        self._say(line)
 
     def _say(self, text: bytes) -> None:
         with contextlib.suppress(OSError, ValueError):

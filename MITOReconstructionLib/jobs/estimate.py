@@ -19,6 +19,7 @@ from MITOReconstructionLib.jobs.memory import largest_that_fits, peak_memory
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.speed import fbp_speed, projector_speed
 from MITOReconstructionLib.methods import Parameters
+from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
 from MITOReconstructionLib.scan import Scan
 
@@ -26,6 +27,11 @@ __all__ = ["Estimate", "estimate", "require_fit"]
 
 READING = 4e8
 """Bytes a second at which projections are read and checked."""
+
+NORM_SIZE = 1 << 18
+"""Voxels and pixels of the smaller problem on which the projector's norm is sought, as projectors.norm has it."""
+
+NORM_STEPS = 15
 
 SPARE_DISK = 16 << 20
 """Bytes that are left free on a disk."""
@@ -168,7 +174,16 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     iterations = getattr(request.parameters, "iterations", None)
     if iterations is None:  # one way only
         return reading + 0.5 * speed.seconds(columns, voxels)
-    return float(iterations) * (reading + speed.seconds(columns, voxels))
+    before = 0.0
+    coarse = context_grid(request.grid, request.geometry) if getattr(request.parameters, "context", False) else None
+    if coarse is not None:  # what lies outside the grid is reconstructed, projected and taken off
+        around = _updates(request.geometry, coarse, np.arange(request.geometry.views))
+        before += reading + 1.6 * fbp_speed().seconds(*around, pixels) + 0.5 * speed.seconds(*around)
+    if hasattr(request.parameters, "relaxation"):  # ||A||^2 comes first, from a smaller problem
+        side = min(1.0, NORM_SIZE / request.grid.size) ** (1 / 3)
+        share = min(1.0, NORM_SIZE / max(1, pixels)) ** (1 / 3)
+        before += NORM_STEPS * speed.seconds(share * side**2 * columns, share * side**3 * voxels)
+    return before + float(iterations) * (reading + speed.seconds(columns, voxels))
 
 
 def _updates(geometry: ScanGeometry, grid: VolumeGrid, seeing: np.ndarray) -> tuple[float, float]:

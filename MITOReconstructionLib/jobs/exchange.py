@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["CANCEL", "CANCEL_FILE", "HOLD", "PROVENANCE", "REQUEST", "SLAB_BYTES", "VOLUME"]
+__all__ = ["CANCEL", "CANCEL_FILE", "FINISH", "FINISH_FILE", "HOLD", "INITIAL", "PROVENANCE", "REQUEST", "SLAB_BYTES", "VOLUME"]
 
 REQUEST = "request.json"
 """What Request.to_dict gave."""
+
+INITIAL = "initial.raw"
+"""The volume to start from, where there is one, as the result is."""
 
 VOLUME = "volume.raw"
 """The result: float32, C order, axes x, y, z."""
@@ -17,6 +20,9 @@ SLAB_BYTES = 32 << 20
 
 HOLD = b"hold\n"
 """Written to the child's standard input at the start: its end means from then on that the parent is gone."""
+
+FINISH = b"finish\n"
+FINISH_FILE = "finish"
 
 CANCEL = b"cancel\n"
 CANCEL_FILE = "cancel"

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from MITOReconstructionLib.errors import Cancelled, InputError, MITOError, WorkError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
@@ -43,7 +46,7 @@ class Job:
 
     Parameters
     ----------
-    scan, grid, method, parameters, views, backend
+    scan, grid, method, parameters, views, backend, initial
         As of :func:`MITOReconstructionLib.reconstruct`.
     process : bool
         Whether it runs as a subprocess, which can crash without harm and can always be stopped; the scan must be on disk.
@@ -73,13 +76,14 @@ class Job:
         parameters: Mapping[str, Any] | Parameters | None = None,
         views: Views = None,
         backend: str | Backend = AUTO,
+        initial: Volume | NDArray[np.floating] | None = None,
         process: bool = False,
         folder: str | os.PathLike[str] | None = None,
         name: str = "",
         on_progress: Callable[[Progress], object] | None = None,
         on_end: Callable[[Job], object] | None = None,
     ) -> None:
-        self.request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend)
+        self.request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend, initial=initial)
         if process:
             self.request.to_dict()  # refuses what no other process can open
         self.process = process
@@ -172,6 +176,10 @@ class Job:
         if waits:
             self._end(None, Cancelled("The job was cancelled before it was started."))
 
+    def finish(self) -> None:
+        """Have an iterative method end after the iteration that it is in, as done, with what it has."""
+        self._monitor.finish()
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end, and for the callbacks about it, at most for ``timeout`` seconds; whether it has ended.
 
@@ -221,6 +229,7 @@ class Job:
             parameters=request.parameters,
             views=request.views,
             backend=request.backend,
+            initial=request.initial,
             monitor=self._monitor,
         )
 

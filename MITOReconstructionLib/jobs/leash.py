@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from MITOReconstructionLib.jobs.exchange import CANCEL, CANCEL_FILE, HOLD
+from MITOReconstructionLib.jobs.exchange import CANCEL, CANCEL_FILE, FINISH, FINISH_FILE, HOLD
 
 __all__ = ["Leash"]
 
@@ -30,15 +30,25 @@ class Leash(threading.Thread):
         The job's folder.
     cancel : callable
         Called once, when the work should stop.
+    finish : callable
+        Called once, when the work should end with what it has.
     abandon : callable
         Called LAST_SECONDS after the parent was found gone; it ends the process.
     descriptor : int
         Where HOLD and CANCEL arrive.
     """
 
-    def __init__(self, folder: Path, cancel: Callable[[], object], abandon: Callable[[], object], descriptor: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cancel: Callable[[], object],
+        finish: Callable[[], object],
+        abandon: Callable[[], object],
+        descriptor: int = 0,
+    ) -> None:
         super().__init__(name="leash", daemon=True)
-        self._folder, self._cancel, self._abandon, self._descriptor = folder, cancel, abandon, descriptor
+        self._folder, self._cancel, self._finish, self._abandon, self._descriptor = folder, cancel, finish, abandon, descriptor
+        self._finishing = False
         self._text = b""
         self._open = True
         self._looking = threading.Lock()
@@ -52,6 +62,9 @@ class Leash(threading.Thread):
     def run(self) -> None:
         """Look until there is nothing more to look for."""
         while not self._asked():
+            if not self._finishing and (FINISH in self._text or (self._folder / FINISH_FILE).exists()):
+                self._finishing = True
+                self._finish()
             time.sleep(INTERVAL)
         self._cancel()
         if self.orphaned:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
+from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.jobs.request import Request
+from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.methods.fbp import LARGE
 from MITOReconstructionLib.wfbp.backproject import beams_seeing
 from MITOReconstructionLib.wfbp.filters import RampFilter
@@ -26,6 +29,9 @@ SUMS = 48 << 20
 KEPT = 512 << 20
 """Bytes of data-sized arrays that iterative methods keep in memory at most; larger ones go to a temporary file."""
 
+CONTEXT = 4
+"""Arrays of its coarse grid's size that the object outside of a grid takes while it is reconstructed."""
+
 VOLUMES = 3
 """Arrays of the volume's size that a method is taken to need which does not say."""
 
@@ -39,17 +45,25 @@ def peak_memory(request: Request) -> int:
     Raises
     ------
     InputError
-        When the views are too few for filtered backprojection.
+        When the method is filtered backprojection and the views are too few for it.
     """
     own: Callable[[Request], int] | None = getattr(request.method, "memory", None)
     if own is not None:
         return int(own(request))
+    padding = bool(getattr(request.parameters, "padding", True))
     if request.method.name == "fbp":
-        return request.grid.nbytes + _fbp_buffers(request.geometry, request.grid, bool(getattr(request.parameters, "padding", True)))
-    volumes = int(getattr(request.method, "volumes", VOLUMES))
-    data = 4 * request.geometry.views * request.geometry.detector.columns * request.geometry.detector.rows
-    kept = KEPT if getattr(request.parameters, "context", False) else 0
-    return volumes * request.grid.nbytes + 2 * min(BLOCK, data) + min(kept, data) + min(SUMS, data) + BASE
+        return request.grid.nbytes + _fbp_buffers(request.geometry, request.grid, padding)
+    geometry = request.geometry
+    volumes = int(getattr(request.method, "volumes", VOLUMES)) + (request.initial is not None)
+    data = 4 * geometry.views * geometry.detector.columns * geometry.detector.rows
+    iterating = volumes * request.grid.nbytes + 2 * min(BLOCK, data) + min(SUMS, data) + BASE
+    coarse = context_grid(request.grid, geometry) if getattr(request.parameters, "context", False) else None
+    if coarse is None:
+        return iterating
+    before = CONTEXT * coarse.nbytes
+    with contextlib.suppress(InputError):  # too few views: then there is no context either
+        before += _fbp_buffers(geometry, coarse, padding)
+    return max(before, iterating + 2 * coarse.nbytes + min(KEPT, data))
 
 
 def largest_that_fits(request: Request, room: int) -> VolumeGrid | None:

@@ -75,14 +75,14 @@ def reconstruct(
     if progress is not None and monitor is not None:
         raise InputError("progress", expected="either progress or monitor", found="both", remedy="Give the callable to the monitor.")
     watch = monitor or Monitor(progress)
-    request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend)
+    request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend, initial=initial)
     chosen, settings, index, target = request.method, request.parameters, request.views, request.grid
     device = choose_backend(backend)
     started = time.monotonic()
     watch.check()
     require_fit(request, disk=False)
     try:
-        result = chosen.run(Problem(scan, index, request.geometry, target, device, watch, _start_from(initial, target)), settings)
+        result = chosen.run(Problem(scan, index, request.geometry, target, device, watch, request.initial), settings)
     except MemoryError as error:
         raise WorkError(
             f"Not enough memory to reconstruct {target.shape} voxels ({target.nbytes / 2**30:.2f} GiB a volume). "
@@ -106,22 +106,6 @@ def reconstruct(
             "report": result.report,
         },
     )
-
-
-def _start_from(initial: Volume | NDArray[np.floating] | None, grid: VolumeGrid) -> NDArray[np.float32] | None:
-    """The values to start from; whether an array fits is for the method to say."""
-    if initial is None or not isinstance(initial, Volume):
-        return None if initial is None else np.asarray(initial, dtype=np.float32)
-    if initial.grid.shape != grid.shape or not np.allclose(
-        [initial.grid.minimum, initial.grid.maximum], [grid.minimum, grid.maximum], atol=1e-3 * min(grid.spacing)
-    ):
-        raise InputError(
-            "initial volume",
-            expected=f"the grid of the reconstruction, {grid.shape} voxels from {grid.minimum} to {grid.maximum} mm",
-            found=f"{initial.grid.shape} voxels from {initial.grid.minimum} to {initial.grid.maximum} mm",
-            remedy="Reconstruct on the volume's grid, or resample the volume.",
-        )
-    return initial.array
 
 
 def _describe_views(index: NDArray[np.intp]) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.methods import Method, Parameters, get
 from MITOReconstructionLib.projectors.backends import AUTO, Backend
 from MITOReconstructionLib.scan import Scan, open_scan
@@ -29,7 +30,8 @@ class Request:
     grid : VolumeGrid to reconstruct on;
     method, parameters : Method and its Parameters;
     views : int array, shape (n,), the scan's views to use;
-    backend : name of a backend, or a backend.
+    backend : name of a backend, or a backend;
+    initial : float32, shape grid.shape, to start from, or None.
     """
 
     scan: Scan
@@ -38,6 +40,7 @@ class Request:
     parameters: Parameters
     views: NDArray[np.intp]
     backend: str | Backend = AUTO
+    initial: NDArray[np.float32] | None = None
 
     @classmethod
     def make(
@@ -49,6 +52,7 @@ class Request:
         parameters: Mapping[str, Any] | Parameters | None = None,
         views: Views = None,
         backend: str | Backend = AUTO,
+        initial: Volume | NDArray[np.floating] | None = None,
     ) -> Request:
         """Check the arguments of :func:`MITOReconstructionLib.reconstruct` and fill in what was left out.
 
@@ -62,7 +66,8 @@ class Request:
         index = scan.geometry.view_indices(views)
         if not index.size:
             raise InputError("views", expected="at least one view", found="an empty selection", remedy="Choose a larger view range.")
-        return cls(scan, grid or scan.default_grid, chosen, settings, index, backend)
+        box = grid or scan.default_grid
+        return cls(scan, box, chosen, settings, index, backend, None if initial is None else _start(initial, box))
 
     @cached_property
     def geometry(self) -> ScanGeometry:
@@ -96,8 +101,8 @@ class Request:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Request:
-        """Open the scan that :meth:`to_dict` named, and check everything again.
+    def from_dict(cls, data: Mapping[str, Any], *, initial: NDArray[np.float32] | None = None) -> Request:
+        """Open the scan that :meth:`to_dict` named, and check everything again; ``initial`` may be flat.
 
         Raises
         ------
@@ -108,11 +113,35 @@ class Request:
             scan = open_scan(data["sample"], name=data["name"])
             scan = dataclasses.replace(scan, geometry=ScanGeometry.from_dict(data["geometry"]))  # as the caller had it
             rest = {name: data[name] for name in ("method", "parameters", "views", "backend")}
-            return cls.make(scan, grid=VolumeGrid.from_dict(data["grid"]), **rest)
+            grid = VolumeGrid.from_dict(data["grid"])
+            start = initial.reshape(grid.shape) if initial is not None and initial.size == grid.size else initial
+            return cls.make(scan, grid=grid, initial=start, **rest)
         except KeyError as error:
             raise InputError(
                 "request", expected=f"an entry {error}", found="no such entry", remedy="Take what Request.to_dict gave."
             ) from error
+
+
+def _start(initial: Volume | NDArray[np.floating], grid: VolumeGrid) -> NDArray[np.float32]:
+    """The values to start from, copied where they are not float32."""
+    array = np.asarray(initial.array if isinstance(initial, Volume) else initial, dtype=np.float32)
+    if array.shape != grid.shape:
+        raise InputError(
+            "initial volume",
+            expected=f"finite numbers of shape (x, y, z) = {grid.shape}, as the grid has",
+            found=f"shape {array.shape}",
+            remedy="Resample or correct the volume, or start from zero.",
+        )
+    if isinstance(initial, Volume) and not np.allclose(
+        [initial.grid.minimum, initial.grid.maximum], [grid.minimum, grid.maximum], atol=1e-3 * min(grid.spacing)
+    ):
+        raise InputError(
+            "initial volume",
+            expected=f"the grid of the reconstruction, {grid.shape} voxels from {grid.minimum} to {grid.maximum} mm",
+            found=f"{initial.grid.shape} voxels from {initial.grid.minimum} to {initial.grid.maximum} mm",
+            remedy="Reconstruct on the volume's grid, or resample the volume.",
+        )
+    return array
 
 
 def _settings(method: Method, parameters: Mapping[str, Any] | Parameters | None) -> Parameters:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import Cancelled, InputError, WorkError
 from MITOReconstructionLib.export import ProgressWriter
 from MITOReconstructionLib.files import replacing
-from MITOReconstructionLib.jobs.exchange import PROVENANCE, REQUEST, SLAB_BYTES, VOLUME
+from MITOReconstructionLib.jobs.exchange import INITIAL, PROVENANCE, REQUEST, SLAB_BYTES, VOLUME
 from MITOReconstructionLib.jobs.failures import describe_error
 from MITOReconstructionLib.jobs.leash import Leash
 from MITOReconstructionLib.jobs.reconstruct import reconstruct
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _protocol() as stream:
         lines = _Lines(stream)
         monitor = Monitor(lines)
-        leash = Leash(folder, monitor.cancel, lambda: _abandon(folder))
+        leash = Leash(folder, monitor.cancel, monitor.finish, lambda: _abandon(folder))
         leash.start()
         try:
             with lines:
@@ -93,7 +93,8 @@ def _protocol() -> Any:
 
 def _work(folder: Path, monitor: Monitor) -> None:
     try:
-        request = Request.from_dict(json.loads((folder / REQUEST).read_text(encoding="utf-8")))
+        initial = np.fromfile(folder / INITIAL, dtype=np.float32) if (folder / INITIAL).exists() else None
+        request = Request.from_dict(json.loads((folder / REQUEST).read_text(encoding="utf-8")), initial=initial)
     except OSError as error:
         raise WorkError(f"{folder / REQUEST}: could not be read: {error.strerror or error}.") from error
     volume = reconstruct(
@@ -103,6 +104,7 @@ def _work(folder: Path, monitor: Monitor) -> None:
         parameters=request.parameters,
         views=request.views,
         backend=request.backend,
+        initial=request.initial,
         monitor=monitor,
     )
     with replacing(folder / PROVENANCE) as temporary:

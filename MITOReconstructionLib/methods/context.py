@@ -24,7 +24,7 @@ from MITOReconstructionLib.wfbp.plan import ParallelPlan
 __all__ = ["Part", "context_grid", "make_context"]
 
 VOXELS = 192**3
-"""At most about that many coarse voxels, or as many as the grid itself has where these are more."""
+"""At most about that many coarse voxels."""
 
 UNSEEN = float(np.float32(-3e38))
 AIR = 0.1
@@ -92,17 +92,16 @@ def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, 
     parts = []
     if not sparse and max(a / b for a, b in zip(coarse.spacing, hole.spacing, strict=True)) > 1.2:
         hole = _padded(problem.grid, coarse)
-        parts.append(Part(hole, _reconstruct(problem, plan, hole) * _outside(hole, problem.grid)))
+        parts.append(Part(hole, _cut(_reconstruct(problem, plan, hole), hole, problem.grid)))
         coarse = context_grid(hole, geometry) or coarse
     array = _reconstruct(problem, plan, coarse)
     if sparse:
         method = get("tv")
         array = method.run(replace(problem, grid=coarse, initial=array), method.parameters.from_dict(REFINEMENT)).array
     air = AIR * float(np.quantile(np.abs(array[::2, ::2, ::2]), 0.99))
-    if _mass(array * _outside(coarse, problem.grid), air) <= NEGLIGIBLE * _mass(array, air):
+    if _mass(_cut(array.copy(), coarse, problem.grid), air) <= NEGLIGIBLE * _mass(array, air):
         return (), "nothing but air outside the grid"
-    array *= _outside(coarse, hole)
-    return (*parts, Part(coarse, array)), "taken off, from {} x {} x {} voxels".format(*coarse.shape)
+    return (*parts, Part(coarse, _cut(array, coarse, hole))), "taken off, from {} x {} x {} voxels".format(*coarse.shape)
 
 
 def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDArray[np.float32]:
@@ -114,8 +113,7 @@ def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDAr
 
 def _mass(array: NDArray[np.float32], air: float) -> float:
     """The sum of what stands out from air."""
-    magnitude = np.abs(array)
-    return float(magnitude[magnitude > air].sum(dtype=np.float64))
+    return math.fsum(float(np.abs(slab[np.abs(slab) > air]).sum()) for slab in array)
 
 
 def _padded(grid: VolumeGrid, coarse: VolumeGrid) -> VolumeGrid:
@@ -144,14 +142,13 @@ def context_grid(grid: VolumeGrid, geometry: ScanGeometry) -> VolumeGrid | None:
     reach = slope[:, None] * (geometry.source_radius + np.array([-radius, radius]))
     low = (-radius, -radius, float(geometry.axial_positions.min() + min(0.0, reach.min())))
     high = (radius, radius, float(geometry.axial_positions.max() + max(0.0, reach.max())))
-    limit = max(VOXELS, grid.size)
     factor = 1.0
     for _ in range(8):
         axes = [_axis(*edges, factor) for edges in zip(grid.minimum, grid.maximum, grid.spacing, low, high, strict=True)]
         count = math.prod(n for _, _, n in axes)
-        if count <= limit:
+        if count <= VOXELS:
             break
-        factor *= 1.02 * (count / limit) ** (1 / 3)
+        factor *= 1.02 * (count / VOXELS) ** (1 / 3)
     coarse = VolumeGrid(tuple(a for a, _, _ in axes), tuple(b for _, b, _ in axes), tuple(n for _, _, n in axes))  # type: ignore[arg-type]
     inside = all(a >= b - 1e-9 for a, b in zip(coarse.minimum, grid.minimum, strict=True)) and all(
         a <= b + 1e-9 for a, b in zip(coarse.maximum, grid.maximum, strict=True)
@@ -180,16 +177,20 @@ def _filter(plan: ParallelPlan, grid: VolumeGrid) -> FBPParameters:
     return FBPParameters(filter_type="Hann", frequency_scaling=min(1.0, 1.5 / ratio), fill_value=UNSEEN)
 
 
-def _outside(coarse: VolumeGrid, grid: VolumeGrid) -> NDArray[np.float32]:
-    """The part of every coarse voxel that lies outside a grid's box."""
+def _cut(array: NDArray[np.float32], grid: VolumeGrid, hole: VolumeGrid) -> NDArray[np.float32]:
+    """Take the box of another grid out of an array on ``grid``, in place: every voxel keeps the part that lies outside."""
     shares = []
     for axis in range(3):
-        edges = coarse.minimum[axis] + np.arange(coarse.shape[axis] + 1) * coarse.spacing[axis]
-        overlap = np.minimum(edges[1:], grid.maximum[axis]) - np.maximum(edges[:-1], grid.minimum[axis])
-        shares.append(np.clip(overlap / coarse.spacing[axis], 0.0, 1.0))
-    inside = shares[0][:, None, None] * shares[1][:, None] * shares[2]
-    inside[inside > 1.0 - 1e-6] = 1.0
-    return np.asarray(1.0 - inside, dtype=np.float32)
+        edges = grid.minimum[axis] + np.arange(grid.shape[axis] + 1) * grid.spacing[axis]
+        overlap = np.minimum(edges[1:], hole.maximum[axis]) - np.maximum(edges[:-1], hole.minimum[axis])
+        share = np.clip(overlap / grid.spacing[axis], 0.0, 1.0)
+        share[share > 1.0 - 1e-6] = 1.0
+        shares.append(share.astype(np.float32))
+    inside = shares[1][:, None] * shares[2]
+    for slab, share in zip(array, shares[0], strict=True):
+        if share > 0.0:
+            slab *= 1.0 - share * inside
+    return array
 
 
 def _extend(array: NDArray[np.float32]) -> None:

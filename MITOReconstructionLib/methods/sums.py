@@ -22,7 +22,9 @@ class RowWeights:
         self._system = system
         self._least = np.float32(min(system.grid.spacing))
         self._ones = np.ones(system.grid.shape, dtype=np.float32)
-        self._kept = system.keep(self._fill)
+        self._kept = system.keep("weights", self._fill)
+        if self._kept.place != "nowhere":
+            self._ones = np.empty((0, 0, 0), dtype=np.float32)
         (self._buffer,) = system.buffers(1)
 
     def weigh(self, index: Index, residual: NDArray[np.float32]) -> None:

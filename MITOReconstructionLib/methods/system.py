@@ -62,8 +62,10 @@ class System:
         self._data: Kept | None = None
         self._context, self.report["context"] = make_context(problem, self.geometry) if context else ((), "off")
         if self._context:
-            self._data = self.keep(self._without_context)
+            self._data = self.keep("surroundings", self._without_context)
             self.report["context_data"] = self._data.place
+            if self._data.place != "nowhere":
+                self._context = ()
 
     def __enter__(self) -> Self:
         return self
@@ -72,11 +74,18 @@ class System:
         for kept in self._kept:
             kept.close()
 
-    def keep(self, fill: Callable[[Index, Floats], object]) -> Kept:
-        """Keep data-sized values for the time of this run; see :class:`Kept`."""
+    def keep(self, title: str, fill: Callable[[Index, Floats], object]) -> Kept:
+        """Compute data-sized values and keep them for the time of this run; see :class:`Kept`. ``title`` is for progress."""
         detector = self.geometry.detector
-        self._kept.append(Kept((self.geometry.views, detector.columns, detector.rows), fill))
-        return self._kept[-1]
+        kept = Kept((self.geometry.views, detector.columns, detector.rows), fill)
+        self._kept.append(kept)
+        if kept.place != "nowhere":
+            try:
+                self._fill(kept, title)
+            except BaseException:
+                kept.close()
+                raise
+        return kept
 
     def norm_squared(self) -> float:
         """||A||^2 in mm^2, by power iteration.
@@ -161,6 +170,13 @@ class System:
         return misfit, measured
 
     # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def _fill(self, kept: Kept, title: str) -> None:
+        (buffer,) = self.buffers(1)
+        for index in self.blocks():
+            self.monitor.report(title, float(index[0]) / self.geometry.views)
+            kept.read(index, buffer[: len(index)])
+        self.monitor.report(title, 1.0)
 
     def _check(self, _: float) -> None:
         self.monitor.check()

@@ -29,7 +29,7 @@ class TVParameters(IterativeParameters, Relaxation):
     relaxation: float = relaxation(1.0)
     non_negative: bool = parameter(True, "Keep the attenuation from falling below zero.")
     weight: float = parameter(
-        0.1, "Weight of the total variation, relative: with w, a single voxel that stands out by about 5 w of the object's attenuation "
+        0.07, "Weight of the total variation, relative: with w, a single voxel that stands out by about 5 w of the object's attenuation "
         "is flattened, whatever the number of views, the voxel size and the unit. More with noise or few views.", minimum=0.0,
     )  # fmt: skip
     subsets: int = parameter(4, "Number of subsets of the views; the volume is updated after each. 1 converges for sure.", minimum=1)

@@ -20,7 +20,7 @@ FLOATS = NDArray[np.float64]
 SMOOTHING = 0.08
 """Standard deviation in radians over which axial positions are averaged where they jump."""
 
-MOST_EXTENSION = 0.15
+MOST_EXTENSION = 0.45
 """Largest part of its height that the detector is extended by where the pitch is high."""
 
 
@@ -212,13 +212,19 @@ class ParallelPlan:
     def row_extension(self) -> float:
         """By how much of its height the detector is taken to be higher, its outermost rows repeated.
 
-        A direction sees a point from two sides, half a turn and twice the fan angle b apart: the sources are
-        pitch (pi + 2 |b|) / 2 pi apart in z, and the two beams together cover height R cos(b) / L. At a high pitch that
-        leaves gaps far from the axis; as little is added as closes them, and no more than ``MOST_EXTENSION``.
+        A direction sees a point from two sides, half a turn and twice the fan angle b apart: at a constant pitch the
+        sources are pitch (pi + 2 |b|) / 2 pi apart in z, and the two beams together cover height R cos(b) / L. At a high
+        pitch, and where the axial positions run unevenly, that leaves gaps far from the axis; as little is added as
+        closes them, and no more than ``MOST_EXTENSION``.
         """
-        fan = np.abs(self.fan_angles)
-        apart = abs(self.geometry.pitch) * (math.pi + 2 * fan) / (2 * math.pi)
-        covered = self.geometry.detector.height * self.geometry.source_radius * np.cos(fan) / self.distances
+        fan = self.fan_angles[np.unique(np.linspace(0, len(self.t) - 1, 65).round().astype(np.intp))]
+        apart = abs(self.geometry.pitch) * (math.pi + 2 * np.abs(fan)) / (2 * math.pi)
+        first, axial = self.axial_table
+        knots = first + np.arange(len(axial)) * self.theta_step
+        paired = np.arange(0, self.beams - self.half_turn, max(1, self.half_turn // 120))
+        for theta in self.theta(paired):
+            apart = np.maximum(apart, np.abs(np.interp(theta + math.pi - fan, knots, axial) - np.interp(theta + fan, knots, axial)))
+        covered = self.geometry.detector.height * self.geometry.source_radius * np.cos(fan) / np.interp(fan, self.fan_angles, self.distances)
         lacking = float(np.max(apart / covered)) * 1.01 - 1.0
         return min(max(0.0, lacking), MOST_EXTENSION)
 

@@ -34,7 +34,7 @@ def compile_kernels(monitor: Monitor) -> None:
     monitor.report(STEP, 0.0)
     number = np.arange(16)
     angles = number.astype(np.float64) * (np.pi / 4)
-    jumping = 0.3 * (number % 2)  # so that rows are moved
+    jumping = 0.3 * (number % 2).astype(np.float64)  # so that rows are moved
     geometry = ScanGeometry(angles, jumping, 10.0, 0.0, Detector(4, 2, -0.2, 0.2, -1.0, 1.0, 10.0))
     scan = Scan.from_arrays(np.zeros((16, 4, 2), dtype=np.float32), geometry)
     grid = VolumeGrid((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), (2, 2, 2))

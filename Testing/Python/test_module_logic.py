@@ -86,7 +86,7 @@ def test_the_library_is_found_above_the_module(module: ModuleType, monkeypatch: 
 
 def test_requirements_are_read_and_looked_for(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     logic = module.MITOReconstructionLogic
-    assert logic.requirements() == ["numba>=0.61", "pynrrd>=1.0"]
+    assert logic.requirements() == ["numba>=0.61", "pynrrd>=1.1.1"]
     assert logic.missing_requirements() == []
     monkeypatch.setattr(logic, "requirements", lambda: ["numba>=0.61", "no_such_package>=1.0"])
     assert logic.missing_requirements() == ["no_such_package>=1.0"]
@@ -103,7 +103,7 @@ def test_packages_are_installed_by_slicer_packaging(module: ModuleType, monkeypa
     )
     monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
     module.MITOReconstructionLogic.install_requirements()
-    assert calls == [(["numba>=0.61", "pynrrd>=1.0"], "MITOReconstruction")]
+    assert calls == [(["numba>=0.61", "pynrrd>=1.1.1"], "MITOReconstruction")]
 
 
 @pytest.mark.parametrize("agrees", [True, False])

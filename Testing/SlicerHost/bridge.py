@@ -148,7 +148,9 @@ class Property:
         """Raise TypeError where the value is of another type than the property."""
         wanted = {"int": (int,), "double": (int, float), "bool": (bool, int), "QString": (str,)}.get(self.kind)
         if wanted and not isinstance(value, wanted):
-            raise TypeError(f"{type(owner).__name__}.{self.name} of type '{self.kind}' does not take {value!r} of type {type(value).__name__}")
+            raise TypeError(
+                f"{type(owner).__name__}.{self.name} of type '{self.kind}' does not take {value!r} of type {type(value).__name__}"
+            )
 
 
 class SignalAttribute:

@@ -111,7 +111,9 @@ def _relay(slot: Callable, given: int) -> Callable:
             record(error)
 
     # PySide counts the parameters of what it connects, and gives nothing to *arguments
-    return (lambda: relay(), lambda a: relay(a), lambda a, b: relay(a, b), lambda a, b, c: relay(a, b, c), lambda *a: relay(*a))[min(taken, 4)]
+    return (lambda: relay(), lambda a: relay(a), lambda a, b: relay(a, b), lambda a, b, c: relay(a, b, c), lambda *a: relay(*a))[
+        min(taken, 4)
+    ]
 
 
 def _taken(slot: Callable, given: int) -> int:

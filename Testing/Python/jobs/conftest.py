@@ -58,8 +58,10 @@ def sparse_sample(tmp_path: Path) -> SparseSample:
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a method that goes wrong as its parameter says, here and in subprocesses."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "faults"))
-    registry.methods()  # the built-in ones first, as ever
+    registry.methods()  # the others are looked for once: this process imports the faulty ones by name, the next by folder
+    folder = str(Path(__file__).parent / "faults")
+    monkeypatch.setenv("MITO_METHODS_PATH", folder)
+    monkeypatch.syspath_prepend(folder)
     importlib.import_module("faulty_methods")
     yield "faulty"
     registry._METHODS.pop("faulty")

@@ -38,7 +38,7 @@ def test_bytes_and_views(ball: Scan) -> None:
 
 def test_iterations_take_their_time(ball: Scan) -> None:
     once, often = (estimate(ball, GRID, "landweber", {"iterations": n}, backend="cpu") for n in (1, 10))
-    assert often.seconds == pytest.approx(10 * once.seconds)
+    assert 1.0 < often.seconds / once.seconds < 10.0
     assert often.peak_bytes == once.peak_bytes
     assert estimate(ball, GRID, "adjoint", backend="cpu").seconds < once.seconds
 
@@ -51,7 +51,7 @@ def test_a_grid_that_no_view_sees(ball: Scan) -> None:
 
 
 def test_too_few_views_for_fbp(ball: Scan) -> None:
-    (reason,) = estimate(ball, GRID, views=slice(0, 40)).reasons
+    (reason,) = estimate(ball, GRID, views=slice(200, 240)).reasons
     assert "expected at least half a turn and the fan" in reason
 
 
@@ -158,13 +158,13 @@ def measured(scan: Scan, runs: list[list[Any]]) -> list[dict[str, float]]:
 
 @LINUX
 def test_memory_and_time_are_as_foreseen(sparse_sample: Callable[[ScanGeometry], Scan]) -> None:
-    scan = sparse_sample(mito_geometry(8, turns=3.0, centre=0.0))
+    scan = sparse_sample(mito_geometry(12, turns=1.6, centre=0.0))
     box = [[-70, -70, -20], [70, 70, 20]]
     small, large, steps = measured(
         scan,
         [
             ["fbp", {}, *box, [128, 128, 40]],
-            ["fbp", {}, [-70, -70, -3], [70, 70, 3], [1000, 1000, 40]],
+            ["fbp", {}, [-70, -70, -900], [70, 70, 900], [40, 40, 24000]],
             ["landweber", {"iterations": 2, "context": False}, *box, [64, 64, 40]],
         ],
     )
@@ -177,9 +177,9 @@ def test_memory_and_time_are_as_foreseen(sparse_sample: Callable[[ScanGeometry],
 @LINUX
 def test_memory_of_fbp_does_not_grow_with_the_scan(sparse_sample: Callable[[ScanGeometry], Scan]) -> None:
     """1560 x 230 pixels and 3000 views: 4.3 GB of projections, of which a gigabyte is never held."""
-    scan = sparse_sample(mito_geometry(1, turns=3000 / 2664, pitch=106.56, centre=0.0))
+    scan = sparse_sample(mito_geometry(1, turns=3000 / 2664, centre=0.0))
     assert scan.projections.nbytes > 4.3e9
-    (run,) = measured(scan, [["fbp", {}, [-60, -60, 38], [60, 60, 40], [60, 60, 2]]])
+    (run,) = measured(scan, [["fbp", {}, [-60, -60, 145], [60, 60, 147], [60, 60, 2]]])
     assert run["peak"] < 1 << 30
     assert abs(run["peak_foreseen"] - run["peak"]) <= 0.25 * run["peak"] + 150 * MIB
     assert np.isfinite(run["seconds"])

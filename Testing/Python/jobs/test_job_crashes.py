@@ -160,9 +160,10 @@ time.sleep(float(sys.argv[4]))
 @pytest.mark.parametrize("how", ["is killed", "ends"])
 def test_a_child_whose_parent_is_gone_ends_and_cleans_up(ball: Scan, faulty: str, tmp_path: Path, exchange: Path, how: str) -> None:
     note = tmp_path / "numbers"
-    path = [str(Path(__file__).parent / "faults"), *sys.path]
     arguments = [str(ball.folder), str(note), str(exchange), "60" if how == "is killed" else "1.5"]
-    with subprocess.Popen([sys.executable, "-c", PARENT, *arguments], env={**os.environ, "PYTHONPATH": os.pathsep.join(path)}) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, *arguments], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ) as parent:
         pids = numbers(note)
         assert len(list(exchange.iterdir())) == 1
         if how == "is killed":

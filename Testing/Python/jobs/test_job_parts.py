@@ -12,7 +12,7 @@ import pytest
 
 from MITOReconstructionLib.errors import Cancelled, InputError, MissingPackageError, WorkError
 from MITOReconstructionLib.jobs import interpreter, leash
-from MITOReconstructionLib.jobs.exchange import CANCEL, CANCEL_FILE, HOLD
+from MITOReconstructionLib.jobs.exchange import CANCEL, CANCEL_FILE, FINISH, FINISH_FILE, HOLD
 from MITOReconstructionLib.jobs.failures import describe_error, rebuild_error
 from MITOReconstructionLib.jobs.interpreter import child_environment
 from MITOReconstructionLib.jobs.leash import Leash
@@ -45,16 +45,19 @@ def test_python_is_its_own_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_python_slicer_beside_the_application(slicer: Path) -> None:
-    assert interpreter() == touch(slicer / "PythonSlicer")
+    expected = touch(slicer / "PythonSlicer")
+    assert interpreter() == expected
 
 
 def test_python_slicer_where_slicer_home_says(slicer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLICER_HOME", str(tmp_path / "home"))
-    assert interpreter() == touch(tmp_path / "home" / "bin" / "PythonSlicer")
+    expected = touch(tmp_path / "home" / "bin" / "PythonSlicer")
+    assert interpreter() == expected
 
 
 def test_python_slicer_on_the_path(slicer: Path, tmp_path: Path) -> None:
-    assert interpreter() == touch(tmp_path / "PythonSlicer")
+    expected = touch(tmp_path / "PythonSlicer")
+    assert interpreter() == expected
 
 
 def test_an_interpreter_that_is_named(slicer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +85,9 @@ class Held:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(leash, "INTERVAL", 0.005)
         monkeypatch.setattr(leash, "LAST_SECONDS", 0.02)
-        self.cancelled, self.abandoned = threading.Event(), threading.Event()
+        self.cancelled, self.finishing, self.abandoned = threading.Event(), threading.Event(), threading.Event()
         self.reader, self.writer = os.pipe()
-        self.leash = Leash(folder, self.cancelled.set, self.abandoned.set, self.reader)
+        self.leash = Leash(folder, self.cancelled.set, self.finishing.set, self.abandoned.set, self.reader)
         self.leash.start()
 
 
@@ -102,6 +105,19 @@ def test_leash_cancels_by_a_line(held: Held) -> None:
     held.leash.join(5)
     assert not held.leash.orphaned
     assert not held.abandoned.is_set()
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_leash_says_when_to_finish(held: Held, tmp_path: Path, by_file: bool) -> None:
+    os.write(held.writer, HOLD)
+    if by_file:
+        (tmp_path / "job" / FINISH_FILE).touch()
+    else:
+        os.write(held.writer, FINISH)
+    assert held.finishing.wait(5)
+    assert not held.cancelled.is_set()
+    os.write(held.writer, CANCEL)
+    assert held.cancelled.wait(5)
 
 
 def test_leash_cancels_by_a_file(held: Held, tmp_path: Path) -> None:

@@ -120,6 +120,30 @@ def test_cancel_half_way(ball: Scan, faulty: str, process: bool) -> None:
     assert job.state == "cancelled"
 
 
+@BOTH
+def test_finish_half_way_keeps_what_there_is(ball: Scan, process: bool) -> None:
+    """Many iterations from a given volume, ended after a few."""
+    begin = np.full(GRID.shape, 0.01, dtype=np.float32)
+    parameters = {"iterations": 100_000, "context": False}
+    job = Job(ball, grid=GRID, method="landweber", parameters=parameters, backend="cpu", initial=begin, process=process)
+    job.start()
+    until(lambda: job.progress is not None and (job.progress.iteration or 0) > 2)
+    job.finish()
+    volume = job.result(20)
+    assert volume.provenance["report"]["stopped"] == "caller"
+    assert 2 < volume.provenance["report"]["iterations"] < 100_000
+    once = reconstruct(ball, grid=GRID, method="landweber", parameters={**parameters, "iterations": 1}, backend="cpu", initial=begin)
+    zero = reconstruct(ball, grid=GRID, method="landweber", parameters={**parameters, "iterations": 1}, backend="cpu")
+    first = volume.provenance["report"]["residuals"][0]
+    assert first == pytest.approx(once.provenance["report"]["residuals"][0], rel=1e-4)
+    assert first < zero.provenance["report"]["residuals"][0]
+
+
+def test_an_initial_volume_of_another_shape(ball: Scan) -> None:
+    with pytest.raises(InputError, match=r"initial volume: expected finite numbers of shape \(x, y, z\) = \(5, 4, 3\)"):
+        Job(ball, grid=GRID, method="landweber", initial=np.zeros((1, 2, 3)))
+
+
 def test_cancel_while_the_subprocess_still_starts(ball: Scan, faulty: str) -> None:
     job = Job(ball, grid=GRID, method=faulty, parameters={"how": "slow"}, process=True)
     job.start()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from method_cases import MU, Known
 
 from MITOReconstructionLib import Scan, VolumeGrid, mito_geometry, reconstruct
 from MITOReconstructionLib.methods import context
 from MITOReconstructionLib.scan.line_integrals import project, sample
 from MITOReconstructionLib.scan.shapes import Cylinder, Phantom
-
-from .conftest import MU, Known
 
 SETTINGS = {
     "fbp": {},
@@ -38,25 +37,23 @@ def cylinder() -> Scan:
     return Scan.from_arrays(project(phantom, geometry, subrays=(2, 2)), geometry)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("cgls", {}), ("os-sart", {"iterations": 4})])
-def test_error_inside_the_object(name: str, parameters: dict[str, object], sixth: Known) -> None:
-    volume = reconstruct(sixth.scan, grid=sixth.grid, method=name, parameters=parameters)
+def test_cgls_inside_the_object(sixth: Known) -> None:
+    volume = reconstruct(sixth.scan, grid=sixth.grid, method="cgls", parameters={"iterations": 4})
     assert sixth.error(volume.array) < 1.5
 
 
-def test_sirt_inside_the_object(twelfth: Known) -> None:
-    """At half the resolution of the others, because it takes many iterations; edges weigh more there."""
-    volume = reconstruct(twelfth.scan, grid=twelfth.grid, method="sirt", parameters={"iterations": 50})
+@pytest.mark.parametrize(("name", "iterations"), [("sirt", 50), ("os-sart", 6)])
+def test_error_inside_the_object(name: str, iterations: int, twelfth: Known) -> None:
+    """At half the resolution, because it takes many iterations; edges weigh more there."""
+    volume = reconstruct(twelfth.scan, grid=twelfth.grid, method=name, parameters={"iterations": iterations})
     assert twelfth.error(volume.array) < 1.5
 
 
-@pytest.mark.parametrize("case", ["twelfth", "sixth"])
-def test_tv_at_a_tenth_of_the_views(case: str, request: pytest.FixtureRequest) -> None:
-    known: Known = request.getfixturevalue(case)
+def test_tv_at_a_tenth_of_the_views(sixth: Known) -> None:
     views = slice(None, None, 10)
-    fbp = known.error(reconstruct(known.scan, grid=known.grid, views=views).array)
-    tv = known.error(reconstruct(known.scan, grid=known.grid, method="tv", views=views).array)
-    assert tv < 0.5 * fbp
+    fbp = sixth.error(reconstruct(sixth.scan, grid=sixth.grid, views=views).array)
+    tv = sixth.error(reconstruct(sixth.scan, grid=sixth.grid, method="tv", views=views, parameters={"iterations": 10}).array)
+    assert tv < 0.45 * fbp
 
 
 @pytest.mark.parametrize("coarse", [False, True])
@@ -75,7 +72,7 @@ def test_a_region_is_what_the_whole_shows_there(coarse: bool, twelfth: Known, mo
         return 100 / MU * float(np.sqrt(np.mean(error**2)))
 
     assert percent(part.array - whole) < 2.5
-    assert percent(part.array - truth) < 2.0
+    assert percent(part.array - truth) < 2.5
     assert percent(alone.array - whole) > 100.0
     assert part.provenance["report"]["context"].startswith("taken off")
     assert part.provenance["report"]["views"] < twelfth.scan.geometry.views

@@ -86,12 +86,28 @@ def test_description_says_all_that_a_panel_needs() -> None:
 def test_every_method_describes_itself() -> None:
     described = json.loads(json.dumps(describe_methods()))
     assert [method["name"] for method in described][:3] == list(methods())[:3]
-    assert {"fbp", "landweber", "adjoint"} <= {method["name"] for method in described}
+    assert [method["name"] for method in described][:7] == ["fbp", "sirt", "cgls", "os-sart", "tv", "landweber", "adjoint"]
     for method in described:
         assert method["title"]
         assert method["unit"] in ("1/mm", "mm")
         for entry in method["parameters"]:
             assert entry["help"].endswith(".")
+            assert type(entry["default"]).__name__ == entry["type"]
+
+
+def test_iterative_methods_share_their_parameters() -> None:
+    described = {method["name"]: {entry["name"]: entry for entry in method["parameters"]} for method in describe_methods()}
+    for name in ("sirt", "cgls", "os-sart", "tv", "landweber"):
+        entries = described[name]
+        assert next(iter(entries)) == "iterations"
+        assert {"iterations", "non_negative", "start", "context", "stop_residual", "stop_change"} <= set(entries)
+        assert (entries["iterations"]["minimum"], entries["iterations"]["aliases"]) == (1, ["niter"])
+        assert entries["start"]["choices"] == ["zero", "fbp"]
+        if name != "cgls":
+            relaxation = entries["relaxation"]
+            assert (relaxation["above"], relaxation["below"], relaxation["aliases"]) == (0.0, 2.0, ["omega"])
+    assert described["os-sart"]["subsets"]["minimum"] == 1
+    assert described["tv"]["weight"]["minimum"] == 0.0
 
 
 def test_landweber_takes_the_old_names_and_says_why_it_refuses() -> None:
@@ -101,7 +117,7 @@ def test_landweber_takes_the_old_names_and_says_why_it_refuses() -> None:
 
 
 def test_unknown_and_taken_names() -> None:
-    with pytest.raises(InputError, match="method: expected one of fbp, landweber, adjoint"):
+    with pytest.raises(InputError, match="method: expected one of fbp, sirt, cgls, os-sart, tv, landweber, adjoint"):
         get("fdk")
     taken = Method("fbp", "Again", "Help.", "1/mm", FBPParameters, lambda problem, parameters: Result(np.zeros((1, 1, 1), dtype="f4")))
     with pytest.raises(InputError, match="method fbp: expected a name not taken yet"):
