@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from MITOReconstructionLib.errors import Cancelled, InputError, MissingPackageError, MITOError, WorkError
     from MITOReconstructionLib.export import load_geometry, load_volume, save_geometry, save_projection, save_volume
     from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
-    from MITOReconstructionLib.jobs import Volume, reconstruct
+    from MITOReconstructionLib.jobs import Estimate, Job, Queue, Volume, estimate, reconstruct
     from MITOReconstructionLib.methods import describe_methods, methods
     from MITOReconstructionLib.monitor import Monitor, Progress
     from MITOReconstructionLib.projectors.operator import ray_transform
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from MITOReconstructionLib.scene import show
 
 _PUBLIC = {
-    "errors": ("Cancelled", "InputError", "MITOError", "MissingPackageError", "WorkError"),
+    "errors": ("Cancelled", "InputError", "Job", "MITOError", "MissingPackageError", "WorkError"),
     "export": ("load_geometry", "load_volume", "save_geometry", "save_projection", "save_volume"),
     "geometry": ("Detector", "ScanGeometry", "VolumeGrid"),
-    "jobs": ("Volume", "reconstruct"),
+    "jobs": ("Estimate", "Job", "Queue", "Volume", "estimate", "reconstruct"),
     "methods": ("describe_methods",),
     "monitor": ("Monitor", "Progress"),
     "projectors.operator": ("ray_transform",),
@@ -44,10 +44,10 @@ _PUBLIC = {
 _HOME = {name: home for home, names in _PUBLIC.items() for name in names}
 
 __all__ = [
-    "Cancelled", "Detector", "InputError", "MITOError", "MissingPackageError", "Monitor", "Progress", "Sample", "Scan", "ScanGeometry",
-    "Volume", "VolumeGrid", "WorkError", "__version__", "describe_methods", "list_samples", "load_geometry", "load_volume", "make_phantom",
-    "methods", "mito_geometry", "open_scan", "ray_transform", "reconstruct", "save_geometry", "save_projection", "save_volume", "show",
-    "simulate",
+    "Cancelled", "Detector", "Estimate", "InputError", "Job", "MITOError", "MissingPackageError", "Monitor", "Progress", "Queue",
+    "Sample", "Scan", "ScanGeometry", "Volume", "VolumeGrid", "WorkError", "__version__", "describe_methods", "estimate",
+    "list_samples", "load_geometry", "load_volume", "make_phantom", "methods", "mito_geometry", "open_scan", "ray_transform",
+    "reconstruct", "save_geometry", "save_projection", "save_volume", "show", "simulate",
 ]  # fmt: skip
 
 

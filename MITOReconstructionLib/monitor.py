@@ -119,6 +119,16 @@ class Monitor:
             self._report(Progress(step, min(1.0, max(0.0, fraction)), self.seconds, iteration, residual))
         self.check()
 
+    def inner(self, step: str) -> Monitor:
+        """A monitor for a run that is a step of this one: it reports under the step's name, stops with this one, shows nothing."""
+
+        def report(progress: Progress) -> None:
+            self.report(step, progress.fraction)
+
+        monitor = Monitor(report)
+        monitor._stop = self._stop
+        return monitor
+
     def show(self, iteration: int, volume: NDArray[np.float32]) -> None:
         """Hand out the volume after so many iterations where the caller wants to see it.
 

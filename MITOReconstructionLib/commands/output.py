@@ -11,7 +11,9 @@ __all__ = ["aligned", "flush", "mebibytes", "say", "say_error", "say_json", "say
 
 
 def say(text: str = "") -> None:
-    """Write one line to standard output."""
+    """Write one line to standard output, where there is one."""
+    if sys.stdout is None:  # closed before the program began
+        return
     sys.stdout.write(_sayable(text, sys.stdout.encoding) + "\n")
 
 
@@ -27,7 +29,9 @@ def say_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def say_error(text: str) -> None:
-    """Write exactly one line to standard error, whatever the text."""
+    """Write exactly one line to standard error, whatever the text, where there is one."""
+    if sys.stderr is None:
+        return
     line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
     try:
         sys.stderr.write(_sayable(line, sys.stderr.encoding) + "\n")
@@ -38,7 +42,8 @@ def say_error(text: str) -> None:
 
 def flush() -> None:
     """Hand on what was said, so that a full disk or a closed pipe is met here."""
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ import re
 
 from MITOReconstructionLib.commands.arguments import new_file
 from MITOReconstructionLib.commands.output import say
+from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.export import save_projection
 from MITOReconstructionLib.scan import open_scan
 
@@ -30,5 +31,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Write a projection."""
     target = new_file("--output", arguments.output, (".nrrd",))
     scan = open_scan(arguments.sample)
+    views = scan.geometry.views
+    if not -views <= arguments.index < views:
+        expected = f"a view from 0 to {views - 1}, or from -{views} to -1 counted from the end"
+        raise InputError("INDEX", expected=expected, found=str(arguments.index), remedy="Choose a view of this scan.")
     save_projection(target, scan.projection(arguments.index), scan.geometry, arguments.index, {"sample": scan.name})
     say(str(target))

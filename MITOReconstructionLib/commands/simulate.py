@@ -13,6 +13,9 @@ __all__ = ["add_arguments", "run"]
 
 PHANTOMS = ("log", "shepp-logan", "defrise", "cylinder")
 
+MOST_PHOTONS = 1e18
+"""Counts are 64-bit numbers."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -43,6 +46,10 @@ def run(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, option)
         if value is not None and not value > 0:
             raise InputError(f"--{option}", expected="a number above 0", found=f"{value:g}", remedy="Correct it.")
+    if arguments.noise is not None and arguments.noise > MOST_PHOTONS:
+        raise InputError(
+            "--noise", expected=f"at most {MOST_PHOTONS:g} photons", found=f"{arguments.noise:g}", remedy="Leave the noise out."
+        )
     with watched(arguments.progress) as watch:
         folder = new_folder("FOLDER", arguments.folder)
         truth = new_file("--truth", arguments.truth, (".nrrd",)) if arguments.truth else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from MITOReconstructionLib.commands.arguments import new_file
 from MITOReconstructionLib.commands.bar import ProgressBar
 from MITOReconstructionLib.commands.signals import stops
 from MITOReconstructionLib.export import ProgressWriter
@@ -35,11 +37,11 @@ def watched(progress: str | None = None) -> Iterator[Watch]:
     Raises
     ------
     InputError
-        When the file cannot be made.
+        When the file cannot be made, or its name is not one of a progress file: it would be overwritten.
     """
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(ProgressWriter(progress)) if progress else None
-        bar = stack.enter_context(ProgressBar(sys.stderr))
+        writer = stack.enter_context(ProgressWriter(new_file("--progress", progress, (".jsonl",)))) if progress is not None else None
+        bar = stack.enter_context(ProgressBar(sys.stderr or io.StringIO()))
 
         def report(latest: Progress) -> None:
             bar(latest)

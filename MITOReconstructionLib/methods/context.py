@@ -80,6 +80,7 @@ def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, 
     Cancelled
         When the run was asked to stop.
     """
+    problem = replace(problem, initial=None, monitor=problem.monitor.inner("surroundings"))
     coarse = context_grid(problem.grid, geometry)
     if coarse is None:
         return (), "the grid covers all that its views see"
@@ -106,7 +107,7 @@ def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, 
 
 def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDArray[np.float32]:
     """Filtered backprojection that goes on beyond the range that the scan covers along z."""
-    array = FBP.run(replace(problem, grid=grid, initial=None), _filter(plan, grid)).array
+    array = FBP.run(replace(problem, grid=grid), _filter(plan, grid)).array
     _extend(array)
     return array
 

@@ -17,7 +17,7 @@ from MITOReconstructionLib.wfbp.warm import compile_kernels
 
 __all__ = ["FBP", "FBPParameters"]
 
-LARGE = 30_000_000
+LARGE = 8_000_000
 """Voxels above which fewer beams are worked on at a time, so that a run stops soon after it was asked to."""
 
 

@@ -18,7 +18,7 @@ from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["Iterations", "IterativeParameters", "Relaxation", "iterate", "relaxation", "start_volume"]
 
-RISE = 10.0
+RISE = 2.0
 """An iteration whose residual has grown to so many times its smallest, and beyond its first, diverges."""
 
 

@@ -18,6 +18,8 @@ from MITOReconstructionLib.projectors.norm import norm_squared
 
 __all__ = ["System"]
 
+NORM_LIMIT = 1 << 21
+
 Index = NDArray[np.intp]
 Floats = NDArray[np.float32]
 
@@ -88,7 +90,9 @@ class System:
         return kept
 
     def norm_squared(self) -> float:
-        """||A||^2 in mm^2, by power iteration.
+        """||A||^2 in mm^2, by power iteration on a problem of at most :data:`NORM_LIMIT` voxels and pixels.
+
+        That is a lower bound, 1% or so below; a hundredth is added, so that a relaxation near 2 does not diverge.
 
         Raises
         ------
@@ -96,12 +100,12 @@ class System:
             When no pixel sees the grid.
         """
         self.monitor.report("norm of the projector", 0.0)
-        norm = norm_squared(self.geometry, self.grid, self.backend)
+        norm = norm_squared(self.geometry, self.grid, self.backend, limit=NORM_LIMIT)
         if norm == 0.0:
             raise InputError(
                 "grid", expected="a box that the pixels see", found="no ray through it", remedy="Move the box or choose other views."
             )
-        return norm
+        return 1.01 * norm
 
     # ---- A and A' --------------------------------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ FLOATS = NDArray[np.float64]
 SMOOTHING = 0.08
 """Standard deviation in radians over which axial positions are averaged where they jump."""
 
-MOST_EXTENSION = 0.45
-"""Largest part of its height that the detector is extended by where the pitch is high."""
+MOST_EXTENSION = 0.3
+"""Largest part of its height that the detector is extended by where the pitch is high or the axial positions wobble."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +224,9 @@ class ParallelPlan:
         paired = np.arange(0, self.beams - self.half_turn, max(1, self.half_turn // 120))
         for theta in self.theta(paired):
             apart = np.maximum(apart, np.abs(np.interp(theta + math.pi - fan, knots, axial) - np.interp(theta + fan, knots, axial)))
-        covered = self.geometry.detector.height * self.geometry.source_radius * np.cos(fan) / np.interp(fan, self.fan_angles, self.distances)
+        covered = (
+            self.geometry.detector.height * self.geometry.source_radius * np.cos(fan) / np.interp(fan, self.fan_angles, self.distances)
+        )
         lacking = float(np.max(apart / covered)) * 1.01 - 1.0
         return min(max(0.0, lacking), MOST_EXTENSION)
 

@@ -36,7 +36,7 @@ RUNS: tuple[tuple[str, dict[str, Any], int], ...] = (
     ("cgls", {}, 1),
     ("os-sart", {}, 1),
     ("tv", {"iterations": 10}, 1),
-    ("landweber", {"iterations": 50, "relaxation": 1.9}, 1),
+    ("landweber", {"iterations": 30, "relaxation": 1.9}, 1),
     ("fbp", {}, 10),
     ("tv", {}, 10),
 )

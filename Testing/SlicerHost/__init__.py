@@ -4,6 +4,11 @@
 them back. See README.md beside this file.
 """
 
+import os
+
+os.environ["PYSIDE6_OPTION_PYTHON_ENUM"] = "0x0e"  # enums are ints, and reached without naming the enum; read once, at the import
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
 from SlicerHost.errors import HostError, UnansweredError
 from SlicerHost.host import Host, launch, running
 

@@ -1,7 +1,10 @@
 """``slicer.app``, the main window, and the file reading and writing that goes through the application."""
 
+# ruff: noqa: N801, N815 the names are those in C++
+
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,7 @@ LOGICS = {
 """The modules of Slicer that there are, and the class of their logic."""
 
 
-class qSlicerMainWindow(QtWidgets.QMainWindow):  # noqa: N801 the name in C++
+class qSlicerMainWindow(QtWidgets.QMainWindow):
     """The module panel at the left, the views at the right."""
 
     def __init__(self, selector: qSlicerModuleSelectorToolBar) -> None:
@@ -57,7 +60,7 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):  # noqa: N801 the name in C++
         return self._selector
 
 
-class qSlicerCoreIOManager(QtCore.QObject):  # noqa: N801
+class qSlicerCoreIOManager(QtCore.QObject):
     """Reads and writes scenes and nodes for ``slicer.util``."""
 
     newFileLoaded = QtCore.Signal(object)
@@ -74,7 +77,8 @@ class qSlicerCoreIOManager(QtCore.QObject):  # noqa: N801
             if properties.get("clear", False):
                 slicer.mrmlScene.Clear()
             if str(path).endswith(".mrb"):
-                return slicer.mrmlScene.ReadFromMRB(str(path), False)
+                with contextlib.chdir(os.getcwd()):  # reading moves the working folder, and leaves it moved
+                    return slicer.mrmlScene.ReadFromMRB(str(path), False)
             slicer.mrmlScene.SetURL(str(path))
             return bool(slicer.mrmlScene.Import())
         if kind != "VolumeFile":
@@ -98,7 +102,7 @@ class qSlicerCoreIOManager(QtCore.QObject):  # noqa: N801
         return slicer.app._q.applicationLogic().SaveSceneToSlicerDataBundleDirectory(path, None)
 
 
-class qSlicerApplication(QtCore.QObject):  # noqa: N801
+class qSlicerApplication(QtCore.QObject):
     """``slicer.app``."""
 
     startupCompleted = QtCore.Signal()
@@ -112,6 +116,15 @@ class qSlicerApplication(QtCore.QObject):  # noqa: N801
         self._logic.SetColorLogic(self._colours)
         self._logic.SetTemporaryPath(str(folder))
         self._logic.SetMRMLScene(scene)
+        self._colours.SetMRMLScene(scene)  # adds the colour tables
+        self._transfers = slicer.vtkDataIOManagerLogic()
+        self._transfers.SetMRMLApplicationLogic(self._logic)
+        self._cache, self._io_data = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+        self._cache.SetRemoteCacheDirectory(str(folder / "cache"))
+        self._io_data.SetCacheManager(self._cache)
+        self._transfers.SetAndObserveDataIOManager(self._io_data)
+        scene.SetCacheManager(self._cache)
+        scene.SetDataIOManager(self._io_data)
         self._modules = qSlicerModuleManager()
         self.window = qSlicerMainWindow(qSlicerModuleSelectorToolBar(self._modules))
         self._layouts = qSlicerLayoutManager(scene, self._logic, self.window.centralWidget())

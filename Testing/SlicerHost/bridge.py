@@ -7,18 +7,17 @@ and ``spin.value()`` fails, as it does in Slicer. Attributes that do not exist c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
-
-os.environ["PYSIDE6_OPTION_PYTHON_ENUM"] = "0x0e"  # enums are ints, and reached without naming the enum
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import shiboken6
 from PySide6 import QtCore
 
 from SlicerHost.errors import HostError, record
 from SlicerHost.signals import HostSignal, connect, disconnect, signatures
+
+if "ReadOnly" not in vars(QtCore.QIODeviceBase):
+    raise ImportError("PySide6 was imported before SlicerHost, so that its enums are no ints; import SlicerHost first")
 
 HIDDEN = {"connect", "disconnect", "emit", "sender", "receivers", "tr", "findChild", "findChildren", "staticMetaObject", "SIGNATURES"}
 """What PySide has and PythonQt has not, or has otherwise."""
@@ -128,7 +127,7 @@ class Property:
         self.writable = meta.isWritable()
         self.python = type(vars(native).get(self.name)).__name__ == "Property"
         static = vars(native).get(self.name)
-        self._static = _function(self.name, static.__func__) if isinstance(static, staticmethod) else None
+        self._static = _function(self.name, getattr(native, self.name)) if isinstance(static, staticmethod) else None
 
     def __get__(self, owner: Any, _kind: type | None = None) -> Any:
         if owner is None:  # QTimer.singleShot is a function of the class and a property of its objects
@@ -151,6 +150,16 @@ class Property:
             raise TypeError(
                 f"{type(owner).__name__}.{self.name} of type '{self.kind}' does not take {value!r} of type {type(value).__name__}"
             )
+
+
+class Static:
+    """A function of a class; some, such as ``QFile.exists``, are methods of its objects as well."""
+
+    def __init__(self, name: str, native: type) -> None:
+        self.name, self.native = name, native
+
+    def __get__(self, owner: Any, _kind: type | None = None) -> Any:
+        return _function(self.name, getattr(self.native if owner is None else owner._q, self.name))
 
 
 class SignalAttribute:
@@ -193,7 +202,7 @@ def _content(native: type) -> dict[str, Any]:
         if isinstance(value, int):
             content[name] = value
         elif isinstance(value, staticmethod):
-            content[name] = staticmethod(_function(name, value.__func__))
+            content[name] = Static(name, native)
         elif callable(value):
             content[name] = _method(name, value)
     if meta:

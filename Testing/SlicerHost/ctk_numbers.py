@@ -1,5 +1,7 @@
 """Stand-ins for CTK's widgets for numbers: slider, range, spin box, coordinates."""
 
+# ruff: noqa: N801, N815 the names are those in C++
+
 from __future__ import annotations
 
 from typing import Any
@@ -11,7 +13,7 @@ from SlicerHost.properties import passed, stored
 STEPS = 10_000
 
 
-class ctkDoubleSpinBox(QtWidgets.QWidget):  # noqa: N801 the name in C++
+class ctkDoubleSpinBox(QtWidgets.QWidget):
     """A spin box for a number."""
 
     valueChanged = QtCore.Signal(float)
@@ -38,7 +40,7 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):  # noqa: N801 the name in C++
         self._box.setRange(least, most)
 
 
-class ctkSliderWidget(QtWidgets.QWidget):  # noqa: N801
+class ctkSliderWidget(QtWidgets.QWidget):
     """A slider and a spin box for one number."""
 
     valueChanged = QtCore.Signal(float)
@@ -92,7 +94,7 @@ class ctkSliderWidget(QtWidgets.QWidget):  # noqa: N801
         self._box.setValue(least + (most - least) * step / STEPS)
 
 
-class ctkDoubleRangeSlider(QtWidgets.QWidget):  # noqa: N801
+class ctkDoubleRangeSlider(QtWidgets.QWidget):
     """A slider with two handles."""
 
     valuesChanged = QtCore.Signal(float, float)
@@ -145,7 +147,7 @@ class ctkDoubleRangeSlider(QtWidgets.QWidget):  # noqa: N801
             painter.drawEllipse(QtCore.QPointF(end, middle), 6, 6)
 
 
-class ctkRangeWidget(QtWidgets.QWidget):  # noqa: N801
+class ctkRangeWidget(QtWidgets.QWidget):
     """Two spin boxes and a slider with two handles between them."""
 
     valuesChanged = QtCore.Signal(float, float)
@@ -207,7 +209,7 @@ class ctkRangeWidget(QtWidgets.QWidget):  # noqa: N801
     tracking = stored(bool, "tracking", True)
 
 
-class ctkCoordinatesWidget(QtWidgets.QWidget):  # noqa: N801
+class ctkCoordinatesWidget(QtWidgets.QWidget):
     """A spin box for each coordinate; ``coordinates`` is their text, with commas."""
 
     coordinatesChanged = QtCore.Signal(object)

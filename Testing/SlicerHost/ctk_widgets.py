@@ -1,5 +1,7 @@
 """Stand-ins for CTK's other widgets: sections that fold, paths, colours, settings."""
 
+# ruff: noqa: N801, N815 the names are those in C++
+
 from __future__ import annotations
 
 from typing import Any
@@ -12,7 +14,7 @@ from SlicerHost.properties import stored
 HISTORY = 10
 
 
-class ctkCollapsibleButton(QtWidgets.QWidget):  # noqa: N801 the name in C++
+class ctkCollapsibleButton(QtWidgets.QWidget):
     """A section with a title; a click on the title folds it."""
 
     contentsCollapsed = QtCore.Signal(bool)
@@ -74,7 +76,7 @@ class ctkCollapsibleButton(QtWidgets.QWidget):  # noqa: N801 the name in C++
         self._title.click()
 
 
-class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801
+class ctkPathLineEdit(QtWidgets.QWidget):
     """A line for a path, with a history in the settings and a button that looks for one."""
 
     Dirs, Files, Drives, NoSymLinks, Readable, Writable, Executable = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40
@@ -135,7 +137,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):  # noqa: N801
     showHistoryButton = stored(bool, "showHistoryButton", True)
 
 
-class ctkColorPickerButton(QtWidgets.QPushButton):  # noqa: N801
+class ctkColorPickerButton(QtWidgets.QPushButton):
     """A button that shows a colour."""
 
     colorChanged = QtCore.Signal(QtGui.QColor)
@@ -166,7 +168,7 @@ class ctkColorPickerButton(QtWidgets.QPushButton):  # noqa: N801
     displayColorName = stored(bool, "displayColorName", True, _show)
 
 
-class ctkSettingsPanel(QtWidgets.QWidget):  # noqa: N801
+class ctkSettingsPanel(QtWidgets.QWidget):
     """Keeps properties of widgets in the application's settings."""
 
     settingChanged = QtCore.Signal(str, object)
@@ -189,7 +191,7 @@ class ctkSettingsPanel(QtWidgets.QWidget):  # noqa: N801
         wrap(target).connect(signal, keep)
 
 
-class ctkSettingsDialog(QtWidgets.QDialog):  # noqa: N801
+class ctkSettingsDialog(QtWidgets.QDialog):
     """The application's settings: a page for each panel."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
@@ -208,14 +210,14 @@ class ctkSettingsDialog(QtWidgets.QDialog):  # noqa: N801
         return self._pages.widget(found[0]) if found else None
 
 
-class ctkFittedTextBrowser(QtWidgets.QTextBrowser):  # noqa: N801
+class ctkFittedTextBrowser(QtWidgets.QTextBrowser):
     """A text that is as high as it needs to be."""
 
     collapsed = stored(bool, "collapsed", True)
     collapsibleText = stored(str, "collapsibleText", "", lambda self: self.setHtml(self.collapsibleText))
 
 
-class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):  # noqa: N801
+class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
     """A group box that folds."""
 
     collapsed = QtCore.Property(bool, lambda self: not self.isChecked(), lambda self, collapsed: self.setChecked(not collapsed))
@@ -226,7 +228,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):  # noqa: N801
         self.toggled.connect(lambda shown: self.setMaximumHeight(16777215 if shown else self.fontMetrics().height() + 8))
 
 
-class ctkComboBox(QtWidgets.QComboBox):  # noqa: N801
+class ctkComboBox(QtWidgets.QComboBox):
     """A combo box with a text where nothing is chosen."""
 
     defaultText = stored(str, "defaultText", "", lambda self: self.setPlaceholderText(self.defaultText))

@@ -1,5 +1,7 @@
 """The layout manager: real layout nodes and descriptions, arranged as Qt widgets."""
 
+# ruff: noqa: N801, N815 the names are those in C++
+
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
@@ -13,7 +15,7 @@ from SlicerHost.errors import HostError
 from SlicerHost.views import ViewWidget, qMRMLPlotWidget, qMRMLSliceWidget, qMRMLThreeDWidget
 
 
-class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 the name in C++
+class qSlicerLayoutManager(QtCore.QObject):
     """``slicer.app.layoutManager()``."""
 
     layoutChanged = QtCore.Signal(int)
@@ -138,7 +140,9 @@ class qSlicerLayoutManager(QtCore.QObject):  # noqa: N801 the name in C++
         if isinstance(which, int):
             shown = self._in_layout(kind)
             return shown[which] if 0 <= which < len(shown) else None
-        return next((widget for widget in self._widgets.values() if isinstance(widget, kind) and widget._node.GetLayoutName() == which), None)
+        return next(
+            (widget for widget in self._widgets.values() if isinstance(widget, kind) and widget._node.GetLayoutName() == which), None
+        )
 
     def sliceViewNames(self) -> list[str]:
         """Names of the slice views in the layout."""

@@ -1,5 +1,7 @@
 """Modules as the application knows them: a description, a widget made when it is first wanted, enter and exit."""
 
+# ruff: noqa: N801, N815 the names are those in C++
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from SlicerHost.mrml_widgets import qMRMLWidget
 from SlicerHost.properties import stored
 
 
-class qSlicerScriptedLoadableModule(QtCore.QObject):  # noqa: N801 the name in C++
+class qSlicerScriptedLoadableModule(QtCore.QObject):
     """What a module's class fills in: ``parent`` of ``ScriptedLoadableModule``."""
 
     name = stored(str, "name", "")
@@ -45,7 +47,7 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):  # noqa: N801 the name in C
         return widget
 
 
-class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):  # noqa: N801
+class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The part of the panel that a module's widget class fills: its ``parent``."""
 
     _made: Any = None
@@ -96,7 +98,7 @@ def _scene() -> Any:
     return slicer.mrmlScene
 
 
-class qSlicerModuleFactoryManager(QtCore.QObject):  # noqa: N801
+class qSlicerModuleFactoryManager(QtCore.QObject):
     """Which modules were loaded."""
 
     def __init__(self, modules: dict[str, Any]) -> None:
@@ -108,7 +110,7 @@ class qSlicerModuleFactoryManager(QtCore.QObject):  # noqa: N801
         return list(self._modules)
 
 
-class qSlicerModuleManager(QtCore.QObject):  # noqa: N801
+class qSlicerModuleManager(QtCore.QObject):
     """Knows the modules."""
 
     moduleAboutToBeUnloaded = QtCore.Signal(str)
@@ -128,7 +130,7 @@ class qSlicerModuleManager(QtCore.QObject):  # noqa: N801
         return self._factory
 
 
-class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):  # noqa: N801
+class qSlicerModuleSelectorToolBar(QtWidgets.QToolBar):
     """Opens modules."""
 
     moduleSelected = QtCore.Signal(str)

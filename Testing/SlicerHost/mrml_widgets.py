@@ -1,9 +1,12 @@
 """Stand-ins for Slicer's widgets that know the scene."""
 
+# ruff: noqa: N801, N815 the names are those in C++
+
 from __future__ import annotations
 
 from typing import Any
 
+import shiboken6
 import slicer
 from PySide6 import QtCore, QtWidgets
 
@@ -12,7 +15,7 @@ from SlicerHost.properties import stored
 SCENE_SIGNAL = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
 
 
-class qMRMLWidget(QtWidgets.QWidget):  # noqa: N801 the name in C++
+class qMRMLWidget(QtWidgets.QWidget):
     """A widget that passes the scene on."""
 
     mrmlSceneChanged = QtCore.Signal(object)
@@ -30,11 +33,11 @@ class qMRMLWidget(QtWidgets.QWidget):  # noqa: N801 the name in C++
             self.mrmlSceneChanged.emit(scene)
 
 
-class qSlicerWidget(qMRMLWidget):  # noqa: N801
+class qSlicerWidget(qMRMLWidget):
     """Slicer's own name for it."""
 
 
-class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801
+class qMRMLNodeComboBox(QtWidgets.QWidget):
     """Chooses a node of the scene."""
 
     mrmlSceneChanged = QtCore.Signal(object)
@@ -73,11 +76,12 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):  # noqa: N801
         kind = slicer.vtkMRMLScene
         events = (kind.NodeAddedEvent, kind.NodeRemovedEvent, kind.EndBatchProcessEvent, kind.EndCloseEvent, kind.EndImportEvent)
         self._tags = [scene.AddObserver(event, self._changed) for event in events] if scene is not None else []
-        self._changed()
+        self._fill()
         self.mrmlSceneChanged.emit(scene)
 
     def _changed(self, *_event: Any) -> None:
-        if self._scene is None or not self._scene.IsBatchProcessing():
+        scene = getattr(self, "_scene", None)
+        if scene is not None and shiboken6.isValid(self) and not scene.IsBatchProcessing():
             self._fill()
 
     def _nodes(self) -> list[Any]:

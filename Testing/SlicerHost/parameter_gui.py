@@ -21,8 +21,12 @@ class Connector(NamedTuple):
     put: Callable[[Any, Any], None]
 
 
+def _putter(name: str) -> Callable[[Any, Any], None]:
+    return lambda widget, value: setattr(widget, name, value)
+
+
 def _simple(types: tuple[type, ...], signal: str, name: str) -> Connector:
-    return Connector(types, signal, lambda widget, kind: kind.hint(getattr(widget, name)), lambda widget, value: setattr(widget, name, value))
+    return Connector(types, signal, lambda widget, kind: kind.hint(getattr(widget, name)), _putter(name))
 
 
 def _choices(kind: Kind) -> list[Any]:
@@ -45,7 +49,9 @@ def _put_range(widget: Any, value: FloatRange) -> None:
 _RANGE = Connector(
     (FloatRange,), "valuesChanged(double,double)", lambda widget, _kind: FloatRange(widget.minimumValue, widget.maximumValue), _put_range
 )
-_COMBO = Connector((object,), "currentIndexChanged(int)", lambda widget, kind: _choices(kind)[widget.currentIndex], lambda widget, value: None)
+_COMBO = Connector(
+    (object,), "currentIndexChanged(int)", lambda widget, kind: _choices(kind)[widget.currentIndex], lambda _widget, _value: None
+)
 
 CONNECTORS: dict[str, Connector] = {
     "QCheckBox": _simple((bool,), "toggled(bool)", "checked"),

@@ -1,5 +1,7 @@
 """``slicer.parameterNodeWrapper``: classes whose attributes live in a parameter node of the scene."""
 
+# ruff: noqa: N815 the names are those in C++
+
 from __future__ import annotations
 
 import typing
@@ -9,8 +11,9 @@ from typing import Any
 from SlicerHost.parameter_gui import Connection
 from SlicerHost.parameter_kinds import Default, Kind
 
-CHANGES_LIST = ("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "__setitem__", "__delitem__", "__iadd__", "__imul__")
-CHANGES_DICT = ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__", "__ior__")
+CHANGES = ("pop", "clear", "__setitem__", "__delitem__")
+CHANGES_LIST = (*CHANGES, "append", "extend", "insert", "remove", "sort", "reverse", "__iadd__", "__imul__")
+CHANGES_DICT = (*CHANGES, "update", "popitem", "setdefault", "__ior__")
 
 
 def _observed(base: type, names: tuple[str, ...]) -> type:
@@ -101,10 +104,10 @@ class _Wrapped:
     def __init__(self, parameterNode: Any) -> None:
         object.__setattr__(self, "parameterNode", parameterNode)
         object.__setattr__(self, "_connections", {})
-        parameterNode.StartModify()
+        before = parameterNode.StartModify()
         for name, kind in self.allParameters.items():
             self._default(name, kind)
-        parameterNode.EndModify(True)
+        parameterNode.EndModify(before)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not hasattr(type(self), name) and not name.startswith("_"):
@@ -169,7 +172,7 @@ class _Wrapped:
         """Set a parameter; ValueError where the value is not allowed."""
         kind = self._kind(name)
         kind.check(value)
-        self.parameterNode.StartModify()
+        before = self.parameterNode.StartModify()
         try:
             if kind.pack:
                 for part in kind.hint.pack_kinds:
@@ -177,7 +180,7 @@ class _Wrapped:
             else:
                 self._write(name, kind, value)
         finally:
-            self.parameterNode.EndModify(True)
+            self.parameterNode.EndModify(before)
 
     def _write(self, name: str, kind: Kind, value: Any) -> None:
         node = self.parameterNode

@@ -13,20 +13,20 @@ from SlicerHost.errors import HostError
 from SlicerHost.loader import UiLoader
 
 OBJECTS = """
-QObject QTimer QEvent QFile QSettings QAction QActionGroup QApplication QCoreApplication QButtonGroup QShortcut QSignalBlocker QCompleter
-QWidget QFrame QLabel QPushButton QToolButton QRadioButton QCheckBox QComboBox QSpinBox QDoubleSpinBox QLineEdit QSlider
-QProgressBar QGroupBox QScrollArea QScrollBar QTabWidget QStackedWidget QSplitter QTextEdit QPlainTextEdit QTextBrowser QMenu QMainWindow
-QDockWidget QStatusBar QToolBar QDialog QDialogButtonBox QMessageBox QFileDialog QInputDialog QProgressDialog QColorDialog
+QObject QTimer QEvent QFile QSettings QAction QActionGroup QApplication QCoreApplication QButtonGroup QShortcut QSignalBlocker
+QCompleter QWidget QFrame QLabel QPushButton QToolButton QRadioButton QCheckBox QComboBox QSpinBox QDoubleSpinBox QLineEdit QSlider
+QProgressBar QGroupBox QScrollArea QScrollBar QTabWidget QStackedWidget QSplitter QTextEdit QPlainTextEdit QTextBrowser QMenu
+QMainWindow QDockWidget QStatusBar QToolBar QDialog QDialogButtonBox QMessageBox QFileDialog QInputDialog QProgressDialog QColorDialog
 QListWidget QListWidgetItem QTableWidget QTableWidgetItem QTreeWidget QTreeWidgetItem QHeaderView QAbstractItemView QAbstractButton
-QAbstractSlider QAbstractSpinBox QStyle QLayout QLayoutItem QSpacerItem QWidgetItem QFormLayout QVBoxLayout QHBoxLayout QGridLayout QBoxLayout
-QStackedLayout QTableWidgetSelectionRange
-""".split()
+QAbstractSlider QAbstractSpinBox QStyle QLayout QLayoutItem QSpacerItem QWidgetItem QFormLayout QVBoxLayout QHBoxLayout QGridLayout
+QBoxLayout QStackedLayout QTableWidgetSelectionRange
+""".split()  # noqa: SIM905
 """Classes whose objects are shown as PythonQt shows them: properties as attributes, and nothing unknown."""
 
 VALUES = """
 QSize QSizeF QPoint QPointF QRect QRectF QMargins QColor QBrush QPen QFont QFontMetrics QIcon QPixmap QImage QPainter QPalette QCursor
 QKeySequence QUrl QSizePolicy QDir QFileInfo QLocale QDateTime QStandardPaths QModelIndex QItemSelectionModel QMimeData QByteArray Qt
-""".split()
+""".split()  # noqa: SIM905
 """Classes that are passed by value, and namespaces: as PySide has them."""
 
 MODULES = (QtCore, QtGui, QtWidgets, QtUiTools)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from PySide6 import QtCore
@@ -33,6 +34,7 @@ class HostSignal:
         return next(text for text, name in signatures(type(self._owner._q)).items() if name == self._name)
 
 
+@cache  # read once: PySide invalidates metaobjects that it has handed out before
 def signatures(native: type) -> dict[str, str]:
     """The signals of a class: signature and name, the fullest signature of a name first."""
     meta = native.staticMetaObject
@@ -118,10 +120,14 @@ def _relay(slot: Callable, given: int) -> Callable:
 
 def _taken(slot: Callable, given: int) -> int:
     name = getattr(slot, "qt_slot", None)
-    if name is not None:  # a slot of Qt: the overload with the most arguments that the signal can fill
-        meta = slot.__self__._q.metaObject()
+    if name is not None:  # a method of Qt's: the overload with the most arguments that the signal can fill
+        native = slot.__self__._q
+        meta = native.metaObject()
         methods = [meta.method(i) for i in range(meta.methodCount())]
-        return max((m.parameterCount() for m in methods if bytes(m.name()).decode() == name and m.parameterCount() <= given), default=0)
+        counts = [method.parameterCount() for method in methods if bytes(method.name()).decode() == name]
+        if counts:
+            return max((count for count in counts if count <= given), default=0)
+        slot = getattr(native, name)
     try:
         parameters = inspect.signature(slot).parameters.values()
     except (TypeError, ValueError):

@@ -1,5 +1,7 @@
 """The 3D, slice and plot views: widgets over render windows without a screen, made when something is to be drawn."""
 
+# ruff: noqa: N801 the names are those in C++
+
 from __future__ import annotations
 
 from typing import Any
@@ -95,14 +97,12 @@ class RenderView(QtWidgets.QWidget):
         return QtGui.QImage(pixels, width, height, 3 * width, QtGui.QImage.Format_RGB888).copy()
 
     def paintEvent(self, _event: QtGui.QPaintEvent) -> None:
-        """Draw the scene, and the view's name over it."""
+        """Draw the scene."""
         painter = QtGui.QPainter(self)
         if RenderView.drawing:
             painter.drawImage(0, 0, self.image())
         else:
             painter.fillRect(self.rect(), QtGui.QColor(BACKGROUND))
-        painter.setPen(QtGui.QColor("white"))
-        painter.drawText(self.rect().adjusted(8, 6, -8, -6), QtCore.Qt.AlignTop | QtCore.Qt.AlignLeft, self._node.GetLayoutLabel() or "")
 
     def close_window(self) -> None:
         """Let go of the render window and of the scene."""
@@ -114,7 +114,7 @@ class RenderView(QtWidgets.QWidget):
             self._window = self._group = None
 
 
-class qMRMLThreeDView(RenderView):  # noqa: N801 the name in C++
+class qMRMLThreeDView(RenderView):
     """What is drawn in a 3D view."""
 
     def _factory(self) -> tuple[Any, tuple[str, ...]]:
@@ -144,7 +144,7 @@ class qMRMLThreeDView(RenderView):  # noqa: N801 the name in C++
         self.cameraNode().Reset(True, True, True, self._renderer)
 
 
-class qMRMLSliceView(RenderView):  # noqa: N801
+class qMRMLSliceView(RenderView):
     """What is drawn in a slice view."""
 
     def __init__(self, node: Any, logic: Any, application: Any, parent: QtWidgets.QWidget | None = None) -> None:
@@ -209,7 +209,7 @@ class ViewWidget(QtWidgets.QWidget):
             self._view.close_window()
 
 
-class qMRMLThreeDWidget(ViewWidget):  # noqa: N801
+class qMRMLThreeDWidget(ViewWidget):
     """A 3D view and its bar."""
 
     def __init__(self, node: Any, application: Any) -> None:
@@ -228,7 +228,7 @@ class qMRMLThreeDWidget(ViewWidget):  # noqa: N801
         return self._node
 
 
-class qMRMLSliceWidget(ViewWidget):  # noqa: N801
+class qMRMLSliceWidget(ViewWidget):
     """A slice view and its bar."""
 
     def __init__(self, node: Any, application: Any, scene: Any) -> None:
@@ -269,7 +269,7 @@ class qMRMLSliceWidget(ViewWidget):  # noqa: N801
         self._logic.SetMRMLScene(None)
 
 
-class qMRMLPlotWidget(ViewWidget):  # noqa: N801
+class qMRMLPlotWidget(ViewWidget):
     """A plot view; what is plotted is only named."""
 
     def __init__(self, node: Any) -> None:

@@ -142,5 +142,12 @@ def test_progress_says_when_it_failed(cli, one_error, tmp_path, sample):
     assert ".nrrd" in last["message"]
 
 
+def test_nothing_but_a_progress_file_is_overwritten_by_progress(cli, one_error, tmp_path, sample):
+    precious = tmp_path / "metadata.json"
+    precious.write_text("{}")
+    one_error(cli("reconstruct", sample, "--output", tmp_path / "x.nrrd", "--progress", precious), 2, "--progress", ".jsonl")
+    assert precious.read_text() == "{}"
+
+
 def test_a_progress_file_that_cannot_be_made(cli, one_error, tmp_path, sample):
     one_error(cli("reconstruct", sample, "--output", tmp_path / "x.nrrd", "--progress", tmp_path / "no" / "p.jsonl"), 2, "p.jsonl")

@@ -37,6 +37,7 @@ def left_in(folder):
         (["simulate", "x", "--scale", "0"], ("--scale", "above 0")),
         (["simulate", "x", "--scale", "two"], ("--scale", "finite number", "'two'")),
         (["simulate", "x", "--pitch", "nan"], ("--pitch", "finite number")),
+        (["simulate", "x", "--noise", "1e30"], ("--noise", "at most 1e+18")),
         (["simulate", "x", "--seed", "-1"], ("--seed", "at least 0")),
         (["simulate", "x", "--sca", "6"], ("--sca",)),
         (["simulate"], ("FOLDER",)),
@@ -86,9 +87,18 @@ def test_what_does_not_fit_the_sample_is_two(cli, one_error, tmp_path, sample, w
 
 
 def test_a_view_that_is_not_there_is_two(cli, one_error, tmp_path, sample):
-    one_error(cli("projection", sample, 99999, "--output", tmp_path / "x.nrrd"), 2, "99999")
+    one_error(cli("projection", sample, 99999, "--output", tmp_path / "x.nrrd"), 2, "INDEX", "99999")
     one_error(cli("scene", sample, "--view", 99999, "--output", tmp_path / "x.mrb"), 2, "--view", "99999")
     assert left_in(tmp_path) == []
+
+
+@posix
+def test_closed_streams_do_no_harm(program, tmp_path, sample):
+    start, env = program
+    words = [*start, "reconstruct", str(sample), "--output", str(tmp_path / "x.nrrd"), "--spacing", "20"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words], env=env, timeout=200, check=False)
+    assert done.returncode == 0
+    assert left_in(tmp_path) == ["x.nrrd"]
 
 
 def test_a_folder_in_the_way_is_two_and_stays(cli, one_error, tmp_path, sample):

@@ -1,0 +1,134 @@
+"""Draws the module's panel, and the main window with its views, into pictures: for the tutorial, and for looking at them.
+
+    python Testing/SlicerHost/pictures.py FOLDER [--sample FOLDER] [--screen NAME]... [--palette light|dark]...
+
+Without a sample a small log is simulated. A screen is a function of this file in ``SCREENS``: it brings the module into a
+state and returns what is to be drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = ROOT / "MITOReconstruction" / "MITOReconstruction.py"
+PALETTES = ("light", "dark")
+SECONDS = 600.0
+CAMERA_DISTANCE = 3.3
+"""From the middle, in half diagonals of what is shown."""
+
+
+def simulate_log(folder: Path, scale: float = 12.0) -> Path:
+    """A log scanned coarsely: the folder of the sample."""
+    from MITOReconstructionLib.scan.phantoms import log
+    from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
+
+    simulate(folder / "log", log(), mito_geometry(scale=scale, turns=3.0))
+    return folder / "log"
+
+
+def aim(host: Any) -> None:
+    """Place the camera of the 3D view so that everything is in the picture, seen from an angle."""
+    import vtk
+
+    view = host.app.layoutManager().threeDWidget(0)
+    if view is None:
+        return
+    view.mrmlViewNode().SetBoxVisible(False)
+    view.mrmlViewNode().SetAxisLabelsVisible(False)
+    host.grab(view, Path(host.app.temporaryPath) / "first.png", views=True)  # the view has to be drawn once before it has bounds
+    three_d = view.threeDView()
+    renderer = three_d.renderWindow().GetRenderers().GetFirstRenderer()
+    bounds = [0.0] * 6
+    renderer.ComputeVisiblePropBounds(bounds)
+    box = vtk.vtkBoundingBox(bounds)
+    middle = [0.0] * 3
+    box.GetCenter(middle)
+    camera = three_d.cameraNode().GetCamera()
+    distance = CAMERA_DISTANCE * box.GetDiagonalLength() / 2
+    camera.SetFocalPoint(*middle)
+    camera.SetPosition(*(m + distance * d for m, d in zip(middle, (0.55, -0.75, 0.37), strict=True)))
+    camera.SetViewUp(0, 0, 1)
+    renderer.ResetCameraClippingRange()
+
+
+# ---- screens ---------------------------------------------------------------------------------------------------------
+
+
+def start(host: Any, _widget: Any, _sample: Path) -> Any:
+    """The panel as it is at first."""
+    return host.window
+
+
+def chosen(host: Any, widget: Any, sample: Path) -> Any:
+    """A data folder is chosen."""
+    widget.folderSelector.currentPath = str(sample)
+    host.process_events()
+    return host.window
+
+
+def reconstructed(host: Any, widget: Any, _sample: Path) -> Any:
+    """The volume is in the views."""
+    widget.startButton.click()
+    host.wait_until(lambda: widget.run is None, SECONDS)
+    aim(host)
+    return host.window
+
+
+def panel(host: Any, widget: Any, _sample: Path) -> Any:
+    """The panel alone."""
+    host.process_events()
+    return widget.parent
+
+
+SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
+    "start": start,
+    "chosen": chosen,
+    "reconstructed": reconstructed,
+    "panel": panel,
+}
+"""In this order: each begins where the one before it ended."""
+
+
+def draw(target: Path, sample: Path, screens: list[str], palettes: list[str]) -> list[Path]:
+    """Draw screens into ``target``: NAME-PALETTE.png."""
+    import SlicerHost
+
+    target.mkdir(parents=True, exist_ok=True)
+    made = []
+    with SlicerHost.running() as host:
+        widget = host.load_module(MODULE)
+        for name, bring in SCREENS.items():
+            shown = bring(host, widget, sample)
+            for palette in palettes if name in screens else []:
+                host.use_palette(palette)
+                made.append(host.grab(shown, target / f"{name}-{palette}.png", views=True))
+            host.use_palette(palettes[0])
+        host.check()
+    return made
+
+
+def main(words: list[str] | None = None) -> int:
+    """Draw what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sample", type=Path)
+    parser.add_argument("--screen", action="append", choices=list(SCREENS))
+    parser.add_argument("--palette", action="append", choices=PALETTES)
+    asked = parser.parse_args(words)
+    sys.path[:0] = [str(ROOT), str(ROOT / "Testing")]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        sample = asked.sample or simulate_log(Path(place))
+        for path in draw(asked.folder, sample, asked.screen or list(SCREENS), asked.palette or list(PALETTES)):
+            print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.remove(str(Path(__file__).resolve().parent))  # this folder is a package: its files are not modules of their own
+    raise SystemExit(main())
