@@ -98,11 +98,6 @@ class qSlicerLayoutManager(QtCore.QObject):
 
     def _make(self, kind: str, node: Any) -> ViewWidget:
         if kind == "vtkMRMLViewNode":
-            logic = slicer.vtkMRMLViewLogic()
-            logic.SetMRMLApplicationLogic(self._application)
-            logic.SetMRMLScene(self._scene)
-            logic.AddViewNode(node.GetLayoutName())  # finds the one that is there
-            self._views.AddItem(logic)
             return qMRMLThreeDWidget(node, self._application)
         if kind == "vtkMRMLSliceNode":
             widget = qMRMLSliceWidget(node, self._application, self._scene)
