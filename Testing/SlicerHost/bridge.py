@@ -7,9 +7,11 @@ and ``spin.value()`` fails, as it does in Slicer. Attributes that do not exist c
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import PySide6
 import shiboken6
 from PySide6 import QtCore
 
@@ -18,6 +20,9 @@ from SlicerHost.signals import HostSignal, connect, disconnect, signatures
 
 if "ReadOnly" not in vars(QtCore.QIODeviceBase):
     raise ImportError("PySide6 was imported before SlicerHost, so that its enums are no ints; import SlicerHost first")
+
+if sys.version_info < (3, 12) and tuple(map(int, PySide6.__version__.split(".")[:2])) >= (6, 12):
+    raise ImportError("PySide6 6.12 takes a reference from None at each call, which ends Python 3.11: install PySide6-Essentials<6.12")
 
 HIDDEN = {"connect", "disconnect", "emit", "sender", "receivers", "tr", "findChild", "findChildren", "staticMetaObject", "SIGNATURES"}
 """What PySide has and PythonQt has not, or has otherwise."""
