@@ -40,7 +40,8 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     -------
     Result
         Attenuation in 1/mm. The report counts the voxels that some direction of half a turn does not see
-        (``unseen_voxels``), which hold ``fill_value``; at a high pitch the detector is extended by repeating its outermost
+        (``unseen_voxels``), which hold ``fill_value``; where the pitch is high or the axial positions wobble,
+        the detector is extended by repeating its outermost
         rows (``row_extension``, a part of its height) as far as it takes to see all of the field of view.
 
     Raises

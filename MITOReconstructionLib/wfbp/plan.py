@@ -17,7 +17,7 @@ __all__ = ["ParallelPlan"]
 
 FLOATS = NDArray[np.float64]
 
-SMOOTHING = 0.08
+SMOOTHING = 0.2
 """Standard deviation in radians over which axial positions are averaged where they jump."""
 
 MOST_EXTENSION = 0.3
