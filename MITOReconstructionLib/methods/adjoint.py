@@ -9,6 +9,7 @@ import numpy as np
 from MITOReconstructionLib.methods.blocks import add_adjoint, view_blocks
 from MITOReconstructionLib.methods.parameters import Parameters
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
+from MITOReconstructionLib.projectors.warm import prepare
 
 __all__ = ["ADJOINT", "AdjointParameters"]
 
@@ -28,6 +29,7 @@ def run(problem: Problem, parameters: AdjointParameters) -> Result:
     Cancelled
         When the run was asked to stop.
     """
+    prepare(problem.backend, problem.monitor)
     volume = np.zeros(problem.grid.shape, dtype=np.float32)
     problem.monitor.report("backprojection", 0.0)
     for views, projections in view_blocks(problem):

@@ -15,6 +15,7 @@ from MITOReconstructionLib.methods.context import make_context
 from MITOReconstructionLib.methods.kept import Kept
 from MITOReconstructionLib.methods.registry import Problem
 from MITOReconstructionLib.projectors.norm import norm_squared
+from MITOReconstructionLib.projectors.warm import prepare
 
 __all__ = ["System"]
 
@@ -56,6 +57,7 @@ class System:
             raise InputError(
                 "grid", expected="a box that the views see", found="no view that sees it", remedy="Move the box or choose other views."
             )
+        prepare(self.backend, self.monitor)
         self.index = problem.views[seen]
         self.geometry = problem.geometry if len(seen) == len(problem.views) else problem.geometry.select(seen)
         self.report: dict[str, Any] = {"views": len(seen)}
