@@ -158,7 +158,7 @@ def _disk_refusal(request: Request, place: Path | None) -> InputError | None:
         return None
     return InputError(
         str(place),
-        expected=f"{gibibytes(request.grid.nbytes)} of free disk space for the volume",
+        expected=f"{gibibytes(request.grid.nbytes + SPARE_DISK)} of free disk space for the volume and some to spare",
         found=gibibytes(free),
         remedy="Free some, choose another folder, or choose a smaller box or larger voxels.",
     )
@@ -190,7 +190,8 @@ def _updates(geometry: ScanGeometry, grid: VolumeGrid, seeing: np.ndarray) -> tu
     """How many columns of voxels along z, and how many voxels, the views see in all, from samples of both."""
     detector, distance = geometry.detector, geometry.source_to_detector
     some = seeing[np.linspace(0, len(seeing) - 1, min(len(seeing), 48)).astype(int)]
-    centres = [grid.centres(axis)[np.linspace(0, n - 1, min(n, 24)).astype(int)] for axis, n in enumerate(grid.shape)]
+    sampled = [np.linspace(0, n - 1, min(n, 24)).astype(int) for n in grid.shape]  # and not all centres: the grid may be absurd
+    centres = [low + (index + 0.5) * side for low, index, side in zip(grid.minimum, sampled, grid.spacing, strict=True)]
     x, y = (part.ravel() for part in np.meshgrid(centres[0], centres[1], indexing="ij"))
     sin, cos = np.sin(geometry.angles[some])[:, None], np.cos(geometry.angles[some])[:, None]
     along, across = geometry.source_radius - x * sin + y * cos, x * cos + y * sin

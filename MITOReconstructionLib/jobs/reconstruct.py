@@ -15,7 +15,7 @@ from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.jobs.estimate import require_fit
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.volume import Volume
-from MITOReconstructionLib.methods import Parameters, Problem
+from MITOReconstructionLib.methods import Parameters, Problem, Result
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
 from MITOReconstructionLib.scan import Scan
@@ -89,10 +89,9 @@ def reconstruct(
             "Choose a smaller box or larger voxels."
         ) from error
     watch.check()
-    if result.array.shape != target.shape:
-        raise WorkError(f"The method {chosen.name} gave an array of shape {result.array.shape} for a grid of shape {target.shape}.")
+    array = _values(chosen.name, result, target)
     return Volume(
-        result.array,
+        array,
         target,
         {
             "sample": str(scan.folder) if scan.folder is not None else scan.name,
@@ -106,6 +105,22 @@ def reconstruct(
             "report": result.report,
         },
     )
+
+
+def _values(name: str, result: object, grid: VolumeGrid) -> NDArray[np.float32]:
+    """What a method gave, float32 in C order; a WorkError where that is no volume on the grid. Methods of others can give anything."""
+    array = result.array if isinstance(result, Result) else None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(result if array is None else array).__name__
+        raise WorkError(f"The method {name} gave {kind} in the place of a Result with an array of real numbers.")
+    if array.shape != grid.shape:
+        raise WorkError(f"The method {name} gave an array of shape {array.shape} for a grid of shape {grid.shape}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.ascontiguousarray(array, dtype=np.float32)
+        bad = sum(slab.size - int(np.isfinite(slab).sum()) for slab in values if not np.isfinite(slab.sum()))
+    if bad:
+        raise WorkError(f"The method {name} gave {bad} voxels that are NaN or infinite. Check the projections' values and the parameters.")
+    return values
 
 
 def _describe_views(index: NDArray[np.intp]) -> str:

@@ -61,6 +61,10 @@ class RayTransform(odl.Operator):  # type: ignore[misc]
     def _call(self, x: Any, out: Any) -> None:
         _fill(out, self.backend.forward, x, self.grid, self.geometry, 1.0)
 
+    def norm(self, estimate: bool = False, **options: Any) -> float:
+        """As ODL estimates it, as a plain number: ODL's own is one of numpy's, which no ODL element can be multiplied by."""
+        return float(super().norm(estimate, **options))
+
     @property
     def adjoint(self) -> BackProjection:
         """The adjoint for the inner products of ``domain`` and ``range``."""

@@ -90,7 +90,9 @@ def rtk(operation: str, options: argparse.Namespace) -> tuple[Callable[[], objec
         )
         source.SetConstant(value)
         source.Update()
-        return source.GetOutput()
+        made = source.GetOutput()
+        made.DisconnectPipeline()  # its source goes out of scope
+        return made
 
     voxel = SIDE / options.size
     volume = constant((options.size,) * 3, (voxel,) * 3, 0.5, False)
@@ -99,6 +101,7 @@ def rtk(operation: str, options: argparse.Namespace) -> tuple[Callable[[], objec
     def run() -> None:
         kind = RTK.JosephForwardProjectionImageFilter if operation == "forward" else RTK.BackProjectionImageFilter
         chain = kind[image, image].New()
+        chain.InPlaceOff()  # else it takes the input's memory, and the next run has none
         chain.SetInput(0, projections if operation == "forward" else volume)
         chain.SetInput(1, volume if operation == "forward" else projections)
         chain.SetGeometry(theirs)

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,11 +87,12 @@ def test_disk_space_that_is_not_there(ball: Scan, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda place: SimpleNamespace(free=30 * MIB))
     grid = VolumeGrid((-20, -20, -6), (20, 20, 6), (200, 200, 100))
     (reason,) = estimate(ball, grid, output=tmp_path / "new" / "volume.nrrd").reasons
-    assert f"{tmp_path / 'new' / 'volume.nrrd'}: expected 15 MiB of free disk space for the volume; found 30 MiB" in reason
+    assert f"{tmp_path / 'new' / 'volume.nrrd'}: expected 31 MiB of free disk space for the volume" in reason
+    assert "found 30 MiB" in reason
     assert estimate(ball, grid).reasons == ()
     job = Job(ball, grid=grid, process=True, folder=tmp_path)
     job.start()
-    with pytest.raises(InputError, match=r"expected 15 MiB of free disk space"):
+    with pytest.raises(InputError, match=r"expected 31 MiB of free disk space"):
         job.result(20)
 
 
@@ -183,3 +185,16 @@ def test_memory_of_fbp_does_not_grow_with_the_scan(sparse_sample: Callable[[Scan
     assert run["peak"] < 1 << 30
     assert abs(run["peak_foreseen"] - run["peak"]) <= 0.25 * run["peak"] + 150 * MIB
     assert np.isfinite(run["seconds"])
+
+
+def test_an_absurd_grid_takes_no_memory_itself(ball: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MITO_MEMORY", "8G")
+    grid = VolumeGrid((-20, -20, -6), (20, 20, 6), (1 << 31, 1, 1))
+    tracemalloc.start()
+    try:
+        told = estimate(ball, grid, "sirt")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "at most 8.0 GiB of memory" in told.reasons[0]
+    assert peak < 256 * MIB

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from MITOReconstructionLib import InputError, Monitor, Scan, Volume, VolumeGrid, mito_geometry, reconstruct
 from MITOReconstructionLib.errors import Cancelled, WorkError
-from MITOReconstructionLib.methods import fbp
+from MITOReconstructionLib.methods import Result, fbp, registry
 from MITOReconstructionLib.scan.line_integrals import project
 from MITOReconstructionLib.scan.shapes import Ellipsoid, Phantom
 
@@ -67,7 +69,7 @@ def test_the_default_grid_is_the_scans(scan: Scan) -> None:
 )
 def test_bad_arguments(scan: Scan, options: dict[str, object], text: str) -> None:
     with pytest.raises(InputError) as caught:
-        reconstruct(scan, grid=GRID, **options)  # type: ignore[arg-type]
+        reconstruct(scan, grid=GRID, **options)
     assert text in str(caught.value)
 
 
@@ -99,3 +101,30 @@ def test_progress_names_its_steps_and_ends_full(scan: Scan) -> None:
     assert all(0 <= p.fraction <= 1 for p in seen)
     assert seen[-1].fraction == 1.0
     assert all(b.seconds >= a.seconds for a, b in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (None, "gave NoneType in the place of a Result"),
+        (np.ones(GRID.shape, np.float32), "gave ndarray in the place of a Result"),
+        (Result(np.ones(GRID.shape).tolist()), "gave list in the place of a Result"),
+        (Result(np.ones(GRID.shape, np.complex64)), "gave an array of complex64"),
+        (Result(np.ones((2, 2), np.float32)), r"shape \(2, 2\) for a grid of shape \(5, 4, 3\)"),
+        (Result(np.full(GRID.shape, np.nan, np.float32)), "gave 60 voxels that are NaN or infinite"),
+        (Result(np.full(GRID.shape, 1e300)), "gave 60 voxels that are NaN or infinite"),
+    ],
+)
+def test_what_is_no_volume_is_refused(scan: Scan, monkeypatch: pytest.MonkeyPatch, given: Any, text: str) -> None:
+    monkeypatch.setitem(registry._METHODS, "fbp", replace(fbp.FBP, run=lambda problem, parameters: given))
+    with pytest.raises(WorkError, match=text):
+        reconstruct(scan, grid=GRID)
+
+
+def test_a_volume_of_another_type_or_order_is_converted(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = Result(np.asfortranarray(np.full(GRID.shape, 0.5)))
+    monkeypatch.setitem(registry._METHODS, "fbp", replace(fbp.FBP, run=lambda problem, parameters: given))
+    array = reconstruct(scan, grid=GRID).array
+    assert array.dtype == np.float32
+    assert array.flags.c_contiguous
+    assert np.all(array == 0.5)
