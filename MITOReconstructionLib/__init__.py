@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from MITOReconstructionLib.scene import show
 
 _PUBLIC = {
-    "errors": ("Cancelled", "InputError", "Job", "MITOError", "MissingPackageError", "WorkError"),
+    "errors": ("Cancelled", "InputError", "MITOError", "MissingPackageError", "WorkError"),
     "export": ("load_geometry", "load_volume", "save_geometry", "save_projection", "save_volume"),
     "geometry": ("Detector", "ScanGeometry", "VolumeGrid"),
     "jobs": ("Estimate", "Job", "Queue", "Volume", "estimate", "reconstruct"),

@@ -66,6 +66,12 @@ class Request:
         index = scan.geometry.view_indices(views)
         if not index.size:
             raise InputError("views", expected="at least one view", found="an empty selection", remedy="Choose a larger view range.")
+        for name, value, kinds in (("grid", grid, (VolumeGrid, type(None))), ("backend", backend, (str, Backend))):
+            if not isinstance(value, kinds):
+                expected = " or ".join(kind.__name__ for kind in kinds)
+                raise InputError(
+                    name, expected=expected, found=type(value).__name__, remedy=f"Give a {kinds[0].__name__}, or leave it out."
+                )
         box = grid or scan.default_grid
         return cls(scan, box, chosen, settings, index, backend, None if initial is None else _start(initial, box))
 
@@ -124,12 +130,12 @@ class Request:
 
 def _start(initial: Volume | NDArray[np.floating], grid: VolumeGrid) -> NDArray[np.float32]:
     """The values to start from, copied where they are not float32."""
-    array = np.asarray(initial.array if isinstance(initial, Volume) else initial, dtype=np.float32)
-    if array.shape != grid.shape:
+    given = np.asarray(initial.array if isinstance(initial, Volume) else initial)
+    if given.shape != grid.shape or given.dtype.kind not in "fiu":
         raise InputError(
             "initial volume",
             expected=f"finite numbers of shape (x, y, z) = {grid.shape}, as the grid has",
-            found=f"shape {array.shape}",
+            found=f"shape {given.shape}" if given.shape != grid.shape else str(given.dtype),
             remedy="Resample or correct the volume, or start from zero.",
         )
     if isinstance(initial, Volume) and not np.allclose(
@@ -141,7 +147,7 @@ def _start(initial: Volume | NDArray[np.floating], grid: VolumeGrid) -> NDArray[
             found=f"{initial.grid.shape} voxels from {initial.grid.minimum} to {initial.grid.maximum} mm",
             remedy="Reconstruct on the volume's grid, or resample the volume.",
         )
-    return array
+    return given.astype(np.float32, copy=False)
 
 
 def _settings(method: Method, parameters: Mapping[str, Any] | Parameters | None) -> Parameters:

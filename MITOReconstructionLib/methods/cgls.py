@@ -25,7 +25,7 @@ RENEW_BOUND = 5
 class CGLSParameters(IterativeParameters):
     """Parameters of CGLS."""
 
-    iterations: int = iterations(10)
+    iterations: int = iterations(4)
     start: str = start("fbp")
 
 

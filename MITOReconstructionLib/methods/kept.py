@@ -59,9 +59,10 @@ class Kept:
         size = shape[0] * self._view_bytes
         if size <= MEMORY:
             self._array = np.empty(shape, dtype=np.float32)
-        elif shutil.disk_usage(tempfile.gettempdir()).free >= size + SPARE:
+        else:
             try:
-                self._file = tempfile.TemporaryFile(prefix="mito-")  # noqa: SIM115 - closed by close()
+                if shutil.disk_usage(tempfile.gettempdir()).free >= size + SPARE:
+                    self._file = tempfile.TemporaryFile(prefix="mito-")  # noqa: SIM115 - closed by close()
             except OSError as error:
                 raise _no_file(size, error) from error
 

@@ -128,3 +128,17 @@ def test_a_volume_of_another_type_or_order_is_converted(scan: Scan, monkeypatch:
     assert array.dtype == np.float32
     assert array.flags.c_contiguous
     assert np.all(array == 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"grid": "all"}, "grid: expected VolumeGrid or NoneType; found str"),
+        ({"backend": None}, "backend: expected str or Backend; found NoneType"),
+        ({"initial": "zero"}, "initial volume: expected finite numbers of shape .* found shape"),
+        ({"initial": np.zeros(GRID.shape, complex)}, "initial volume: expected finite numbers of shape .* found complex128"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(scan: Scan, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        reconstruct(scan, **{"grid": GRID, "method": "sirt", **options})

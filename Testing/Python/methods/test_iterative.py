@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -224,3 +225,10 @@ def test_previews_are_of_the_volume_asked_for(scan: Scan) -> None:
     assert shapes == [CORNER.shape] * 2
     assert "surroundings" in {p.step for p in steps}
     assert [p.iteration for p in steps if p.residual is not None] == [1, 2]
+
+
+def test_a_temporary_folder_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kept, "MEMORY", 1)
+    monkeypatch.setattr(kept.tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(WorkError, match=r"Cannot keep .* in the temporary folder .*gone: No such file"):
+        kept.Kept((2, 3, 4), lambda index, out: None)
