@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from MITOReconstructionLib.scan.description import describe_scan
 __all__ = ["DataSection"]
 
 FOLDER_KEY = "MITOReconstruction/DataFolder"
-TABLE_HEIGHT = 190
+TABLE_HEIGHT = 230
 
 
 class DataSection:
@@ -34,6 +35,7 @@ class DataSection:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.samples: list[tuple[str, Path]] = []
+        self._place = Path()  # of the log that is being simulated
         self.widget = qt.QWidget()
         self.status = Status("dataStatus")
         self.watch = Watch(self._simulated, self._progressed)
@@ -55,7 +57,7 @@ class DataSection:
         self.load_button = qt.QPushButton(_("Load"))
         self.load_button.toolTip = _("Open the sample and show it in the 3D view")
         self.simulate_button = qt.QPushButton(_("Simulate a log"))
-        self.simulate_button.toolTip = _("Make a small sample, for trying out without data; a simulated log is put into a temporary folder")
+        self.simulate_button.toolTip = _("Make a small sample, for trying out without data, in a folder for temporary files")
         self.cancel_button = qt.QPushButton(_("Cancel"))
         buttons = qt.QHBoxLayout()
         for button in (self.load_button, self.simulate_button, self.cancel_button):
@@ -77,15 +79,15 @@ class DataSection:
     def load(self) -> None:
         """Open the sample that is chosen."""
         name, folder = self.samples[self.sample.currentIndex]
+        self.folder.addCurrentPathToHistory()
         with self.status.catching():
             self.session.load(folder, name)
-            self.folder.addCurrentPathToHistory()
 
     def simulate(self) -> None:
         """Simulate a log into a folder for temporary files, and load it."""
         with self.status.catching():
-            folder = Path(tempfile.mkdtemp(prefix="mito-")) / "log"
-            task = self.session.simulate(folder)
+            self._place = Path(tempfile.mkdtemp(prefix="mito-"))
+            task = self.session.simulate(self._place / "log")
             self.status.say(_("Simulating"))
             self.progress.value = 0
             self.watch.follow(task)
@@ -115,7 +117,10 @@ class DataSection:
         if task.state == "done":
             self.folder.currentPath = str(task.value)
             self.load()
-        elif task.state == "cancelled":
+            return
+        with contextlib.suppress(OSError):
+            self._place.rmdir()
+        if task.state == "cancelled":
             self.status.say(_("Cancelled"))
         else:
             self.status.fail(str(task.error))
@@ -129,7 +134,6 @@ class DataSection:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 self.table.setItem(number, column, item)
-        self.table.resizeRowsToContents()
         if scan is None:
             self.status.say(_("Nothing is loaded."))
         else:
@@ -159,6 +163,7 @@ def _table() -> Any:
     table.verticalHeader().hide()
     table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.ResizeToContents)
     table.horizontalHeader().setStretchLastSection(True)
+    table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
     table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
     table.wordWrap = True
     table.minimumHeight = TABLE_HEIGHT

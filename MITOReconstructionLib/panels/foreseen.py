@@ -39,7 +39,7 @@ class EstimateLine:
         self._watch = Watch(self._found)
         self._timer = qt.QTimer()
         self._timer.setInterval(PATIENCE_MILLISECONDS)
-        self._timer.singleShot = True
+        self._timer.setSingleShot(True)
         self._timer.connect("timeout()", self._begin)
 
     def want(self, scan: Scan | None, options: Mapping[str, Any]) -> None:

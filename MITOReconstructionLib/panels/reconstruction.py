@@ -39,7 +39,7 @@ class ReconstructionSection:
         self.status = Status("reconstructionStatus")
         self.estimate = EstimateLine()
         self.watch = Watch(self._ended, self._progressed)
-        self._left = TimeLeft()
+        self._left, self._cancelling = TimeLeft(), False
         self._running: tuple[Scan, str] | None = None
         self.parameters: ParameterWidgets | None = None
         self._make_settings()
@@ -155,7 +155,7 @@ class ReconstructionSection:
             name = self.session.free_name(options["method"])
             job = self.session.start(**options, process=bool(self.process.checked))
             self._running = job.request.scan, name
-            self._left = TimeLeft()
+            self._left, self._cancelling = TimeLeft(), False
             self.progress.value = 0
             self.status.say(_("Starting"))
             self.watch.follow(job)
@@ -164,11 +164,12 @@ class ReconstructionSection:
     def cancel(self) -> None:
         """Ask the run to stop."""
         if self.watch.job is not None:
+            self._cancelling = True
             self.session.cancel()
             self.status.say(_("Cancelling"))
 
     def _progressed(self, job: Any) -> None:
-        if job.progress is None or self.status.text == _("Cancelling"):
+        if self._cancelling:
             return
         self.progress.value = round(100 * job.progress.fraction)
         left = self._left.of(job.progress)

@@ -88,7 +88,7 @@ def test_a_simulation_is_cancelled(host: Host, panel: Any, monkeypatch: pytest.M
     panel.data.cancel_button.click()
     host.wait_until(lambda: panel.session.job is None, 60)
     assert panel.data.status.text == "Cancelled"
-    assert not list(tmp_path.glob("mito-*/log"))
+    assert list(tmp_path.glob("mito-*")) == []
 
 
 def coarse(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +135,43 @@ def test_missing_packages_are_installed_from_the_panel(host: Host, widget: Any, 
     assert "numba" in widget.missingLabel.text
     widget.installButton.click()
     assert widget.panel.data.simulate_button.enabled
+
+
+def test_loading_again_and_again_adds_nothing_to_the_scene(host: Host, loaded: Any) -> None:
+    import slicer
+
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    for _ in range(20):
+        loaded.data.load_button.click()
+    host.check()
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+    assert len(loaded.session._shown) == 1
+
+
+def test_nodes_that_a_person_deleted_do_no_harm(host: Host, loaded: Any) -> None:
+    import slicer
+
+    for node in slicer.util.getNodes("cylinder *", useLists=True).values():
+        for entry in node:
+            slicer.mrmlScene.RemoveNode(entry)
+    loaded.projections.slider.value = 20
+    loaded.projections.boxes["rays"].click()
+    loaded.projections.around.value = 3
+    host.check()
+    loaded.data.load_button.click()
+    host.check()
+    assert slicer.util.getNodes("cylinder detector")
+
+
+def test_the_session_does_it_all_without_qt(host: Host, widget: Any, sample: Path) -> None:
+    session = widget.logic.session
+    scan = session.load(sample)
+    assert session.estimate(method="fbp").possible
+    job = session.start(method="fbp")
+    assert job.wait(120)
+    session.ended()
+    node = session.show_volume(job.volume, scan, session.free_name("fbp"))
+    assert session.results() == [node]
+    host.close_scene()
+    with pytest.raises(ValueError, match="press Load"):
+        session.start()

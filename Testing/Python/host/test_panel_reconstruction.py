@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,16 @@ def test_the_estimate_says_why_not(host: Host, loaded: Any, monkeypatch: pytest.
     part.start_button.click()
     assert "grid bounds along x" in part.status.text
     assert (loaded.session.job, host.answers.shown) == (None, [])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("astra") is not None, reason="needs astra not to be there")
+def test_a_backend_that_is_not_installed_says_so(host: Host, loaded: Any) -> None:
+    part = loaded.reconstruction
+    part.backend.currentIndex = 1
+    host.wait_until(lambda: "astra" in part.estimate.status.text, 60)
+    assert "color" in part.estimate.status.label.styleSheet
+    run(host, loaded)
+    assert "astra" in part.status.text
 
 
 def test_the_box_is_in_the_scene(loaded: Any) -> None:
