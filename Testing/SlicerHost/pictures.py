@@ -92,10 +92,24 @@ def impossible(host: Any, widget: Any, _sample: Path) -> Any:
     return widget.panel.buttons[2]
 
 
+def running(host: Any, widget: Any, _sample: Path) -> Any:
+    """Landweber goes on: the section alone."""
+    part = widget.panel.reconstruction
+    part.box.set_grid(widget.panel.session.scan.default_grid)
+    part.box.use.checked = False
+    part.method.currentIndex = part.method.findText("Landweber")
+    part.parameters.fields["iterations"].value = 1000
+    host.wait_until(lambda: part.estimate.known, SECONDS)
+    part.start_button.click()
+    host.wait_until(lambda: "left" in part.status.text, SECONDS)
+    return widget.panel.buttons[2]
+
+
 def reconstructed(host: Any, widget: Any, _sample: Path) -> Any:
     """The volume is in the views."""
     part = widget.panel.reconstruction
-    part.box.use.checked = False
+    widget.panel.session.cancel()
+    host.wait_until(lambda: widget.panel.session.job is None, SECONDS)
     part.method.currentIndex = 0
     host.wait_until(lambda: part.estimate.known, SECONDS)
     part.start_button.click()
@@ -115,6 +129,7 @@ SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "loaded": loaded,
     "set-up": set_up,
     "impossible": impossible,
+    "running": running,
     "reconstructed": reconstructed,
     "panel": panel,
 }
