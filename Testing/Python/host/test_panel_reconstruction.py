@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -179,3 +180,24 @@ def test_the_time_left_of_a_step(panel: Any) -> None:
     left = TimeLeft()
     assert [left.of(Progress("a", f, s)) for f, s in ((0.0, 5.0), (0.25, 7.0), (0.5, 9.0))] == [None, 6.0, 4.0]
     assert left.of(Progress("b", 0.0, 10.0)) is None
+
+
+def test_results_of_a_saved_scene_are_listed_again(host: Host, loaded: Any, tmp_path: Path) -> None:
+    small_box(loaded)
+    run(host, loaded)
+    host.save_scene(tmp_path / "scene.mrb")
+    host.close_scene()
+    assert loaded.results.list.count == 0
+    host.open_scene(tmp_path / "scene.mrb")
+    assert [loaded.results.list.item(i).text() for i in range(loaded.results.list.count)] == ["fbp"]
+    assert "method: fbp" in loaded.results.provenance.plainText
+
+
+def test_closing_the_scene_while_the_estimate_is_made(host: Host, loaded: Any) -> None:
+    part = loaded.reconstruction
+    host.wait_until(lambda: part.estimate.known, 60)
+    part.backend.currentIndex = 2
+    host.close_scene()
+    for _ in range(30):
+        host.process_events()
+    assert (part.estimate.known, part.estimate.status.text) == (None, "")
