@@ -1,14 +1,11 @@
-"""The Slicer module: choose a sample, reconstruct it, see it. Everything else is in MITOReconstructionLib beside it."""
+"""The Slicer module: description, widget and logic. The panel is in MITOReconstructionLib/panels, the work beside it."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +23,6 @@ NAME = "MITOReconstruction"
 HOMEPAGE = "https://github.com/MITOReconstruction/MITOReconstruction"
 IMPORT_NAMES = {"pynrrd": "nrrd"}
 """What a required package is imported as, where that is not its name."""
-
-POLL_MILLISECONDS = 30
-YIELD_SECONDS = 0.02
 
 
 def library(name: str = "") -> Any:
@@ -60,58 +54,11 @@ class MITOReconstruction(ScriptedLoadableModule):
         parent.helpText = (
             _(
                 "Reconstructs helical cone-beam CT scans taken with a curved detector. Choose a folder with samples, choose "
-                "the sample, and press Reconstruct. "
+                "the sample, press Load, and then Reconstruct. "
             )
             + f'<a href="{HOMEPAGE}">{HOMEPAGE}</a>'
         )
         parent.acknowledgementText = _("Built on 3D Slicer, and on ODL and the ASTRA toolbox where they are installed.")
-
-
-class Run:
-    """Work in a thread of its own, which ends exactly once: done, failed or cancelled.
-
-    ``work`` is called with a Monitor; what it returns becomes ``result``.
-    """
-
-    def __init__(self, work: Callable[[Any], Any]) -> None:
-        self.state = "running"
-        self.message = ""
-        self.result: Any = None
-        self.progress: Any = None
-        self._errors = library("errors")
-        self._monitor = library("monitor").Monitor(self._report)
-        self._thread = threading.Thread(target=self._work, args=(work,), name=NAME, daemon=True)
-        self._thread.start()
-
-    def cancel(self) -> None:
-        """Ask the work to stop; it is still to be waited for."""
-        self._monitor.cancel()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end, for a while or until it comes; true where it came."""
-        self._thread.join(seconds)
-        return self.state != "running"
-
-    def _report(self, progress: Any) -> None:
-        self.progress = progress
-
-    def _work(self, work: Callable[[Any], Any]) -> None:
-        state, message = "failed", ""
-        try:
-            self.result = work(self._monitor)
-            state = "done"
-        except self._errors.Cancelled as error:
-            state, message = "cancelled", str(error)
-        except self._errors.MITOError as error:
-            message = str(error)
-        except MemoryError:
-            message = "There is not enough memory. Choose a smaller region or larger voxels."
-        except Exception as error:  # the end of a thread: whatever it was has to be shown
-            logging.exception("MITOReconstruction failed")
-            message = f"{type(error).__name__}: {error}"
-        finally:
-            self.message = message
-            self.state = state
 
 
 class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
@@ -126,7 +73,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
     def __init__(self, scene: Any = None) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self._scene = scene
-        self._shown: list[tuple[Any, Any]] = []  # scans and how they are shown
+        self._session: Any = None
 
     @property
     def scene(self) -> Any:
@@ -171,21 +118,19 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         if cls.missing_requirements():
             raise RuntimeError(_("Python packages are missing: {packages}").format(packages=", ".join(cls.missing_requirements())))
 
-    # ---- scans -----------------------------------------------------------------------------------------------------
+    # ---- work ------------------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> Any:
+        """What the panel drives: ``load``, ``simulate``, ``estimate``, ``start``, ``cancel``, ``results``; needs the packages."""
+        if self._session is None:
+            self._session = library("panels.session").Session(self.scene)
+        return self._session
 
     @staticmethod
     def samples(folder: str | Path) -> list[tuple[str, Path]]:
-        """Name and folder of each sample of a data folder, or of the one sample that the folder is.
-
-        Raises
-        ------
-        InputError
-            When there is none.
-        """
-        place = Path(folder)
-        if (place / "metadata.json").is_file():
-            return [(place.name, place)]
-        return [(sample.name, Path(sample.folder)) for sample in library().list_samples(place)]
+        """Name and folder of each sample of a data folder, or of the one sample that the folder is; InputError where none is."""
+        return library("panels.session").Session.samples(folder)
 
     @staticmethod
     def open_scan(folder: str | Path) -> Any:
@@ -209,27 +154,18 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         """
         return library().reconstruct(scan, **options)
 
-    def start(self, folder: str | Path, **options: Any) -> Run:
-        """Open and reconstruct the sample in a folder in a thread; the result is the pair of scan and volume."""
-        mito = library()
+    def start(self, folder: str | Path, **options: Any) -> Any:
+        """Open the sample in a folder and reconstruct it in the background: the ``MITOReconstructionLib.Job`` is returned.
 
-        def work(monitor: Any) -> tuple[Any, Any]:
-            scan = mito.open_scan(folder)
-            return scan, mito.reconstruct(scan, monitor=monitor, **options)
+        ``job.wait()`` waits for its end, ``job.volume`` is the volume then, and ``job.request.scan`` the scan.
+        """
+        job = library().Job(self.open_scan(folder), **options)
+        job.start()
+        return job
 
-        return Run(work)
-
-    # ---- the scene -------------------------------------------------------------------------------------------------
-
-    def show_scan(self, scan: Any, view: int = 0) -> Any:
+    def show_scan(self, scan: Any, view: int | None = None) -> Any:
         """Show trajectory, source, detector and rays of a scan at a view; the ScanScene is returned."""
-        for known, shown in self._shown:
-            if known is scan:
-                shown.show_view(view)
-                return shown
-        shown = library("scene").ScanScene(self.scene, scan, view=view)
-        self._shown.append((scan, shown))
-        return shown
+        return self.session.show_scan(scan, view)
 
     def show_volume(self, volume: Any, scan: Any, name: str | None = None) -> Any:
         """Show a volume beside its scan; the volume node is returned.
@@ -242,129 +178,68 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         name : str, optional
             Of the node; the method's name by default. A volume of the same name is replaced.
         """
-        title = name or str(volume.provenance.get("method", "volume"))
-        part = self.show_scan(scan).show_volume(volume.array, volume.grid, title, provenance=volume.provenance)
-        return part.node
+        return self.session.show_volume(volume, scan, name)
 
     def forget(self) -> None:
-        """Let go of everything shown, for a scene that was closed."""
-        self._shown.clear()
+        """Let go of everything shown; done by itself when the scene is closed."""
+        if self._session is not None:
+            self._session.forget()
+
+    def close(self) -> None:
+        """Stop what runs and no longer watch the scene."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
 
 class MITOReconstructionWidget(ScriptedLoadableModuleWidget):
-    """Folder, sample, Reconstruct, and how far it is."""
+    """The panel, or a button that installs what it needs."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         self.logic: MITOReconstructionLogic | None = None
-        self.run: Run | None = None
+        self.panel: Any = None
 
     def setup(self) -> None:
-        """Make the widgets and connect them."""
-        import ctk
-        import qt
-
+        """Make the panel."""
         ScriptedLoadableModuleWidget.setup(self)
         self.logic = MITOReconstructionLogic()
-        form = qt.QFormLayout()
-        self.layout.addLayout(form)
-        self.folderSelector = ctk.ctkPathLineEdit()
-        self.folderSelector.filters = ctk.ctkPathLineEdit.Dirs
-        self.folderSelector.settingKey = f"{NAME}/DataFolder"
-        self.folderSelector.toolTip = _("A folder with samples, or the folder of one sample")
-        form.addRow(_("Data folder:"), self.folderSelector)
-        self.sampleSelector = qt.QComboBox()
-        form.addRow(_("Sample:"), self.sampleSelector)
-        self.startButton = qt.QPushButton(_("Reconstruct"))
-        self.cancelButton = qt.QPushButton(_("Cancel"))
-        form.addRow(self.startButton)
-        form.addRow(self.cancelButton)
-        self.progressBar = qt.QProgressBar()
-        self.progressBar.setRange(0, 100)
-        form.addRow(self.progressBar)
-        self.statusLabel = qt.QLabel()
-        self.statusLabel.wordWrap = True
-        form.addRow(self.statusLabel)
-        self.layout.addStretch(1)
-        self.timer = qt.QTimer()
-        self.timer.setInterval(POLL_MILLISECONDS)
-        self.timer.connect("timeout()", self.onTimer)
-        self.folderSelector.connect("currentPathChanged(QString)", self.onFolderChanged)
-        self.startButton.connect("clicked()", self.onStart)
-        self.cancelButton.connect("clicked()", self.onCancel)
-        self.onFolderChanged(self.folderSelector.currentPath)
+        if self.logic.missing_requirements():
+            self.offerInstallation()
+        else:
+            self.makePanel()
+
+    def makePanel(self) -> None:
+        """Put the panel's sections into the layout."""
+        self.panel = library("panels.panel").Panel(self.layout, self.logic.session)
+
+    def offerInstallation(self) -> None:
+        """Say what is missing, with a button that installs it."""
+        import qt
+
+        missing = ", ".join(self.logic.missing_requirements())
+        self.missingLabel = qt.QLabel(_("These Python packages need to be installed: {packages}").format(packages=missing))
+        self.missingLabel.wordWrap = True
+        self.installButton = qt.QPushButton(_("Install"))
+        self.installButton.connect("clicked()", self.onInstall)
+        self.layout.addWidget(self.missingLabel)
+        self.layout.addWidget(self.installButton)
+
+    def onInstall(self) -> None:
+        """Install what is missing and make the panel."""
+        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=False):
+            self.logic.install_requirements()
+            for widget in (self.missingLabel, self.installButton):
+                widget.hide()
+            self.makePanel()
 
     def cleanup(self) -> None:
         """Stop the run, where one goes on, before the module is closed or reloaded."""
-        if self.run is not None:
-            self.timer.stop()
-            self.run.cancel()
-            self.run.wait(10.0)
-            self.run = None
-
-    def onFolderChanged(self, folder: str) -> None:
-        """List the samples of the folder."""
-        self.sampleSelector.clear()
-        self.samples: list[tuple[str, Path]] = []
-        message = _("Choose a folder with samples.")
-        if folder:
-            try:
-                self.samples = self.logic.samples(folder)
-                message = ""
-            except ValueError as error:  # the library's InputError is one
-                message = str(error)
-        for name, _folder in self.samples:
-            self.sampleSelector.addItem(name)
-        self.statusLabel.text = message
-        self.updateButtons()
-
-    def updateButtons(self) -> None:
-        """Enable what can be pressed now."""
-        running = self.run is not None
-        self.startButton.enabled = bool(self.samples) and not running
-        self.cancelButton.enabled = running
-        self.folderSelector.enabled = not running
-        self.sampleSelector.enabled = not running
-
-    def onStart(self) -> None:
-        """Reconstruct the sample chosen, in a thread."""
-        folder = self.samples[self.sampleSelector.currentIndex][1]
-        with slicer.util.tryWithErrorDisplay(_("The reconstruction could not be started."), waitCursor=False):
-            self.logic.install_requirements()
-            self.run = self.logic.start(folder)
-            self.progressBar.value = 0
-            self.statusLabel.text = _("Starting")
-            self.timer.start()
-        self.updateButtons()
-
-    def onCancel(self) -> None:
-        """Ask the run to stop."""
-        if self.run is not None:
-            self.run.cancel()
-            self.statusLabel.text = _("Cancelling")
-
-    def onTimer(self) -> None:
-        """Show how far the run is, and its volume at the end.
-
-        Where Slicer's main thread keeps Python's lock while it waits for events, threads advance only while Python
-        code of the main thread waits: so each call waits for a moment.
-        """
-        run = self.run
-        if run is None or not run.wait(YIELD_SECONDS):
-            if run is not None and run.progress is not None:
-                self.progressBar.value = round(100 * run.progress.fraction)
-                self.statusLabel.text = run.progress.step
-            return
-        self.timer.stop()
-        self.run = None
-        self.statusLabel.text = {"done": _("Done"), "cancelled": _("Cancelled")}.get(run.state, run.message)
-        self.updateButtons()
-        if run.state == "done":
-            scan, volume = run.result
-            with slicer.util.tryWithErrorDisplay(_("The volume could not be shown."), waitCursor=True):
-                node = self.logic.show_volume(volume, scan)
-                slicer.util.setSliceViewerLayers(background=node, fit=True)
-            self.progressBar.value = 100
+        if self.panel is not None:
+            self.panel.close()
+            self.panel = None
+        if self.logic is not None:
+            self.logic.close()
 
 
 class MITOReconstructionTest(ScriptedLoadableModuleTest):
@@ -392,6 +267,7 @@ class MITOReconstructionTest(ScriptedLoadableModuleTest):
             scan = logic.open_scan(folder)
             volume = logic.reconstruct(scan, grid=grid, method="fbp")
             node = logic.show_volume(volume, scan)
+            logic.close()
             voxels = slicer.util.arrayFromVolume(node)  # indexed [z, y, x]
             inside, outside = float(voxels[1:3, 16:24, 16:24].mean()), float(abs(voxels[1:3, 18:22, 0:4].mean()))
         if abs(inside - attenuation) > 0.05 * attenuation or outside > 0.1 * attenuation:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError, WorkError
 
-__all__ = ["replacing", "replacing_folder"]
+__all__ = ["mebibytes", "replacing", "replacing_folder"]
 
 LONGEST_PART = 32
 """Bytes of the target's stem, and of its suffix, that a temporary name repeats at most; a name has room for 255."""
@@ -144,3 +144,11 @@ def _checked(path: str | os.PathLike[str]) -> Path:
     if not parent_exists:
         raise InputError(target, expected="a folder that exists to write into", found=f"no folder {target.parent}", remedy="Make it first.")
     return target
+
+
+def mebibytes(size: float) -> str:
+    """A size in bytes for people."""
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size:.0f} bytes"

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from MITOReconstructionLib.files import mebibytes
+
 __all__ = ["aligned", "flush", "mebibytes", "say", "say_error", "say_json", "say_table"]
 
 
@@ -51,14 +53,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     columns = max((len(row) for row in rows), default=0)
     widths = [max((len(row[i]) for row in rows if i + 1 < len(row)), default=0) for i in range(columns)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
-
-
-def mebibytes(size: float) -> str:
-    """A size in bytes for people."""
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size:.0f} bytes"
 
 
 def _sayable(text: str, encoding: str | None) -> str:

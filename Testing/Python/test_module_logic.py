@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -16,8 +13,7 @@ import pytest
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
-from MITOReconstructionLib.monitor import Monitor
-from MITOReconstructionLib.scan import list_samples, open_scan
+from MITOReconstructionLib.scan import open_scan
 from MITOReconstructionLib.scan.phantoms import cylinder
 from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
 
@@ -127,63 +123,14 @@ def test_nothing_is_installed_where_nothing_is_missing(module: ModuleType, monke
     module.MITOReconstructionLogic.install_requirements()
 
 
-# ---- runs --------------------------------------------------------------------------------------------------------
-
-
-def test_a_run_that_is_done(module: ModuleType) -> None:
-    def work(monitor: Monitor) -> str:
-        monitor.report("half", 0.5)
-        return threading.current_thread().name
-
-    run = module.Run(work)
-    assert run.wait(10)
-    assert (run.state, run.message, run.result) == ("done", "", "MITOReconstruction")
-    assert run.progress.fraction == 0.5
-
-
-def test_a_run_that_is_cancelled(module: ModuleType) -> None:
-    def work(monitor: Monitor) -> None:
-        while True:
-            monitor.report("waiting", 0.0)
-            time.sleep(0.001)
-
-    run = module.Run(work)
-    assert not run.wait(0.02)
-    run.cancel()
-    assert run.wait(10)
-    assert (run.state, run.message, run.result) == ("cancelled", "The run was cancelled.", None)
-
-
-def failing(error: Exception) -> Callable[[Monitor], None]:
-    def work(_monitor: Monitor) -> None:
-        raise error
-
-    return work
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (InputError("a", expected="b", found="c", remedy="D."), "a: expected b; found c. D."),
-        (MemoryError(), "There is not enough memory. Choose a smaller region or larger voxels."),
-        (KeyError("a"), "KeyError: 'a'"),
-    ],
-)
-def test_a_run_that_fails_says_why(module: ModuleType, error: Exception, message: str) -> None:
-    run = module.Run(failing(error))
-    assert run.wait(10)
-    assert (run.state, run.message, run.result) == ("failed", message, None)
-
-
 # ---- samples and scans -------------------------------------------------------------------------------------------
 
 
-def test_samples_of_a_data_folder_and_of_a_sample(module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_of_a_data_folder_and_of_a_sample(module: ModuleType, tmp_path: Path) -> None:
     logic = module.MITOReconstructionLogic()
     (tmp_path / "pine").mkdir()
     (tmp_path / "pine" / "metadata.json").write_text("{}")
     (tmp_path / "samples.json").write_text('[{"folder": "pine", "name": "Pine 16"}]')
-    monkeypatch.setattr(module, "library", lambda name="": SimpleNamespace(list_samples=list_samples))
     assert logic.samples(tmp_path) == [("Pine 16", tmp_path / "pine")]
     assert logic.samples(tmp_path / "pine") == [("pine", tmp_path / "pine")]
     with pytest.raises(InputError, match=r"expected a data folder"):
@@ -200,140 +147,12 @@ def test_scan_and_volume_are_shown_in_the_scene(module: ModuleType, tmp_path: Pa
     assert node.GetScene() is slicer.mrmlScene
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), array.transpose(2, 1, 0))
     assert logic.show_scan(scan, 3) is logic.show_scan(scan)
-    logic.forget()
+    kept = logic.show_scan(scan)
+    slicer.mrmlScene.Clear()  # forgets by itself
+    assert logic.show_scan(scan) is not kept
+    logic.close()
     other = slicer.vtkMRMLScene()
     assert module.MITOReconstructionLogic(other).show_scan(scan).scene is other
-
-
-# ---- the widget, on widgets that only remember -------------------------------------------------------------------
-
-
-class Remembering:
-    """A widget that has just the properties it is given, so that a misspelt one raises."""
-
-    def __init__(self, *properties: str, **methods: Callable) -> None:
-        vars(self).update(dict.fromkeys(properties), **methods, slots={})
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name not in vars(self):
-            raise AttributeError(name)
-        vars(self)[name] = value
-
-    def connect(self, signal: str, slot: Callable) -> None:
-        self.slots[signal] = slot
-
-
-def fake_qt() -> tuple[ModuleType, ModuleType]:
-    def combo() -> Remembering:
-        entries: list[str] = []
-        return Remembering("enabled", entries=entries, addItem=entries.append, clear=entries.clear, currentIndex=0)
-
-    def timer() -> Remembering:
-        log: list[str] = []
-        return Remembering(log=log, start=lambda: log.append("start"), stop=lambda: log.append("stop"), setInterval=lambda _: None)
-
-    def path_line() -> Remembering:
-        return Remembering("filters", "settingKey", "toolTip", "enabled", currentPath="")
-
-    path_line.Dirs = 1
-    qt = stand_in(
-        "qt",
-        QFormLayout=lambda: Remembering(addRow=lambda *row: None),
-        QComboBox=combo,
-        QPushButton=lambda text: Remembering("enabled", text=text),
-        QProgressBar=lambda: Remembering("value", setRange=lambda low, high: None),
-        QLabel=lambda: Remembering("text", "wordWrap"),
-        QTimer=timer,
-    )
-    return qt, stand_in("ctk", ctkPathLineEdit=path_line)
-
-
-@pytest.fixture
-def widget(module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> object:
-    qt, ctk = fake_qt()
-    monkeypatch.setitem(sys.modules, "qt", qt)
-    monkeypatch.setitem(sys.modules, "ctk", ctk)
-    monkeypatch.setattr(slicer.util, "tryWithErrorDisplay", lambda message, waitCursor: contextlib.nullcontext(), raising=False)
-    monkeypatch.setattr(slicer.util, "setSliceViewerLayers", lambda background, fit: None, raising=False)
-    widget = module.MITOReconstructionWidget()
-    widget.setup()
-    monkeypatch.setattr(widget.logic, "samples", lambda folder: [("Pine 16", tmp_path)])
-    return widget
-
-
-def finish(widget) -> None:
-    limit = time.monotonic() + 10
-    while widget.run is not None and time.monotonic() < limit:
-        widget.onTimer()
-
-
-def test_the_widget_begins_idle(widget) -> None:
-    assert widget.statusLabel.text == "Choose a folder with samples."
-    assert (widget.startButton.enabled, widget.cancelButton.enabled) == (False, False)
-
-
-def test_a_folder_lists_its_samples_or_says_what_is_wrong(widget, monkeypatch: pytest.MonkeyPatch) -> None:
-    widget.onFolderChanged("data")
-    assert widget.sampleSelector.entries == ["Pine 16"]
-    assert widget.startButton.enabled
-
-    def fail(_folder: str) -> None:
-        raise InputError("data", expected="samples.json", found="none", remedy="Choose another.")
-
-    monkeypatch.setattr(widget.logic, "samples", fail)
-    widget.onFolderChanged("data")
-    assert widget.statusLabel.text == "data: expected samples.json; found none. Choose another."
-    assert widget.sampleSelector.entries == []
-    assert not widget.startButton.enabled
-
-
-@pytest.mark.parametrize("end", ["done", "cancelled", "failed"])
-def test_a_run_of_the_widget(widget, module: ModuleType, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
-    shown: list[object] = []
-    may_end = threading.Event()
-
-    def work(monitor: Monitor) -> tuple[str, str]:
-        monitor.report("back-projecting", 0.25)
-        may_end.wait(10)
-        monitor.check()
-        if end == "failed":
-            raise InputError("a", expected="b", found="c", remedy="D.")
-        return "scan", "volume"
-
-    monkeypatch.setattr(widget.logic, "start", lambda folder: module.Run(work))
-    monkeypatch.setattr(widget.logic, "show_volume", lambda volume, scan: shown.append((volume, scan)))
-    widget.onFolderChanged("data")
-    widget.onStart()
-    assert (widget.startButton.enabled, widget.cancelButton.enabled) == (False, True)
-    limit = time.monotonic() + 10
-    while widget.progressBar.value != 25 and time.monotonic() < limit:
-        widget.onTimer()
-    assert widget.statusLabel.text == "back-projecting"
-    if end == "cancelled":
-        widget.onCancel()
-        assert widget.statusLabel.text == "Cancelling"
-    may_end.set()
-    finish(widget)
-    assert widget.statusLabel.text == {"done": "Done", "cancelled": "Cancelled", "failed": "a: expected b; found c. D."}[end]
-    assert shown == ([("volume", "scan")] if end == "done" else [])
-    assert (widget.startButton.enabled, widget.cancelButton.enabled) == (True, False)
-    assert widget.timer.log == ["start", "stop"]
-
-
-def test_closing_the_module_stops_its_run(widget, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    def work(monitor: Monitor) -> None:
-        while True:
-            monitor.check()
-            time.sleep(0.001)
-
-    run = module.Run(work)
-    monkeypatch.setattr(widget.logic, "start", lambda folder: run)
-    widget.onFolderChanged("data")
-    widget.onStart()
-    widget.cleanup()
-    assert run.state == "cancelled"
-    widget.onTimer()  # a late tick of the timer does nothing
-    widget.cleanup()
 
 
 # ---- with the library --------------------------------------------------------------------------------------------
@@ -351,14 +170,14 @@ def test_the_self_test_passes(module: ModuleType) -> None:
 
 
 @pytest.mark.skipif(not library_is_whole(), reason="needs MITOReconstructionLib.reconstruct")
-def test_a_started_run_gives_scan_and_volume(module: ModuleType, tmp_path: Path) -> None:
+def test_a_started_job_gives_scan_and_volume(module: ModuleType, tmp_path: Path) -> None:
     simulate(tmp_path / "cylinder", cylinder(30.0), mito_geometry(scale=30, turns=2.0))
     grid = VolumeGrid((-10.0, -10.0, 270.0), (10.0, 10.0, 284.0), (5, 5, 2))
     logic = module.MITOReconstructionLogic()
-    run = logic.start(tmp_path / "cylinder", grid=grid)
-    assert run.wait(120)
-    assert run.state == "done", run.message
-    scan, volume = run.result
+    job = logic.start(tmp_path / "cylinder", grid=grid)
+    assert job.wait(120)
+    assert job.state == "done", job.error
+    scan, volume = job.request.scan, job.volume
     assert volume.array.shape == grid.shape
     node = logic.show_volume(volume, scan)
     np.testing.assert_allclose(slicer.util.arrayFromVolume(node), volume.array.transpose(2, 1, 0))

@@ -65,30 +65,71 @@ def start(host: Any, _widget: Any, _sample: Path) -> Any:
     return host.window
 
 
-def chosen(host: Any, widget: Any, sample: Path) -> Any:
-    """A data folder is chosen."""
-    widget.folderSelector.currentPath = str(sample)
-    host.process_events()
+def loaded(host: Any, widget: Any, sample: Path) -> Any:
+    """A sample is open, and a view of it is shown."""
+    data = widget.panel.data
+    data.folder.currentPath = str(sample)
+    data.load_button.click()
+    widget.panel.projections.slider.value = widget.panel.projections.slider.maximum // 3
+    aim(host)
     return host.window
+
+
+def set_up(host: Any, widget: Any, _sample: Path) -> Any:
+    """Total variation in a box, with its estimate: the section alone."""
+    part = widget.panel.reconstruction
+    part.method.currentIndex = part.method.findText("Total variation")
+    part.box.use.checked = True
+    host.wait_until(lambda: part.estimate.known, SECONDS)
+    return widget.panel.buttons[2]
+
+
+def impossible(host: Any, widget: Any, _sample: Path) -> Any:
+    """A box that cannot be: the section alone."""
+    part = widget.panel.reconstruction
+    part.box.corners[0][0].value = part.box.corners[1][0].value + 1
+    host.process_events()
+    return widget.panel.buttons[2]
+
+
+def running(host: Any, widget: Any, _sample: Path) -> Any:
+    """Landweber goes on: the section alone."""
+    part = widget.panel.reconstruction
+    part.box.set_grid(widget.panel.session.scan.default_grid)
+    part.box.use.checked = False
+    part.method.currentIndex = part.method.findText("Landweber")
+    part.parameters.fields["iterations"].value = 1000
+    host.wait_until(lambda: part.estimate.known, SECONDS)
+    part.start_button.click()
+    host.wait_until(lambda: "left" in part.status.text, SECONDS)
+    return widget.panel.buttons[2]
 
 
 def reconstructed(host: Any, widget: Any, _sample: Path) -> Any:
     """The volume is in the views."""
-    widget.startButton.click()
-    host.wait_until(lambda: widget.run is None, SECONDS)
+    part = widget.panel.reconstruction
+    widget.panel.session.cancel()
+    host.wait_until(lambda: widget.panel.session.job is None, SECONDS)
+    part.method.currentIndex = 0
+    host.wait_until(lambda: part.estimate.known, SECONDS)
+    part.start_button.click()
+    host.wait_until(lambda: widget.panel.session.job is None, SECONDS)
     aim(host)
     return host.window
 
 
 def panel(host: Any, widget: Any, _sample: Path) -> Any:
-    """The panel alone."""
+    """The panel alone, as high as it is."""
     host.process_events()
     return widget.parent
 
 
 SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "start": start,
-    "chosen": chosen,
+    "loaded": loaded,
+    "set-up": set_up,
+    "impossible": impossible,
+    "running": running,
     "reconstructed": reconstructed,
     "panel": panel,
 }

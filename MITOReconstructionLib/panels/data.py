@@ -1,0 +1,170 @@
+"""The section 'Data': a folder, its samples, what the one that is open is, and a simulated log for those without data."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.panels.watch import Watch
+from MITOReconstructionLib.scan.description import describe_scan
+
+__all__ = ["DataSection"]
+
+FOLDER_KEY = "MITOReconstruction/DataFolder"
+TABLE_HEIGHT = 230
+
+
+class DataSection:
+    """Chooses and loads a sample; ``widget`` is what is shown.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    title = "Data"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.samples: list[tuple[str, Path]] = []
+        self._place = Path()  # of the log that is being simulated
+        self.widget = qt.QWidget()
+        self.status = Status("dataStatus")
+        self.watch = Watch(self._simulated, self._progressed)
+        self._make()
+        session.scan_changed.connect(self._show_scan)
+        session.job_changed.connect(self.update)
+        self._list(self.folder.currentPath)
+
+    def _make(self) -> None:
+        form = qt.QFormLayout(self.widget)
+        self.folder = ctk.ctkPathLineEdit()
+        self.folder.filters = ctk.ctkPathLineEdit.Dirs
+        self.folder.settingKey = FOLDER_KEY
+        self.folder.toolTip = _("A folder with samples, or the folder of one sample")
+        form.addRow(_("Folder:"), self.folder)
+        self.sample = qt.QComboBox()
+        self.sample.toolTip = _("The samples of the folder")
+        form.addRow(_("Sample:"), self.sample)
+        self.load_button = qt.QPushButton(_("Load"))
+        self.load_button.toolTip = _("Open the sample and show it in the 3D view")
+        self.simulate_button = qt.QPushButton(_("Simulate a log"))
+        self.simulate_button.toolTip = _("Make a small sample, for trying out without data, in a folder for temporary files")
+        self.cancel_button = qt.QPushButton(_("Cancel"))
+        buttons = qt.QHBoxLayout()
+        for button in (self.load_button, self.simulate_button, self.cancel_button):
+            buttons.addWidget(button)
+        form.addRow(buttons)
+        self.progress = qt.QProgressBar()
+        self.progress.setRange(0, 100)
+        form.addRow(self.progress)
+        form.addRow(self.status.label)
+        self.table = _table()
+        form.addRow(self.table)
+        self.folder.connect("currentPathChanged(QString)", self._list)
+        self.load_button.connect("clicked()", self.load)
+        self.simulate_button.connect("clicked()", self.simulate)
+        self.cancel_button.connect("clicked()", self.session.cancel)
+
+    # ---- what a person does ----------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Open the sample that is chosen."""
+        name, folder = self.samples[self.sample.currentIndex]
+        self.folder.addCurrentPathToHistory()
+        with self.status.catching():
+            self.session.load(folder, name)
+
+    def simulate(self) -> None:
+        """Simulate a log into a folder for temporary files, and load it."""
+        with self.status.catching():
+            self._place = Path(tempfile.mkdtemp(prefix="mito-"))
+            task = self.session.simulate(self._place / "log")
+            self.status.say(_("Simulating"))
+            self.progress.value = 0
+            self.watch.follow(task)
+        self.update()
+
+    # ---- what comes of it ------------------------------------------------------------------------------------------
+
+    def _list(self, folder: str) -> None:
+        self.sample.clear()
+        self.samples = []
+        if not folder:
+            self.status.say(_("Choose a folder with samples, or simulate a log."))
+        else:
+            with self.status.catching():
+                self.samples = self.session.samples(folder)
+                self.status.say("")
+        for name, _folder in self.samples:
+            self.sample.addItem(name)
+        self.update()
+
+    def _progressed(self, task: Any) -> None:
+        self.progress.value = round(100 * task.progress.fraction)
+        self.status.say(_("Simulating: {step}").format(step=task.progress.step))
+
+    def _simulated(self, task: Any) -> None:
+        self.session.ended()
+        if task.state == "done":
+            self.folder.currentPath = str(task.value)
+            self.load()
+            return
+        with contextlib.suppress(OSError):
+            self._place.rmdir()
+        if task.state == "cancelled":
+            self.status.say(_("Cancelled"))
+        else:
+            self.status.fail(str(task.error))
+
+    def _show_scan(self) -> None:
+        scan = self.session.scan
+        rows = [] if scan is None else describe_scan(scan)
+        self.table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            for column, text in enumerate(row):
+                item = qt.QTableWidgetItem(text)
+                item.setToolTip(text)
+                self.table.setItem(number, column, item)
+        if scan is None:
+            self.status.say(_("Nothing is loaded."))
+        else:
+            self.status.say(_("{name} is loaded.").format(name=scan.name))
+        self.update()
+
+    def update(self) -> None:
+        """Enable what can be pressed now."""
+        simulating = self.watch.job is not None
+        free = self.session.job is None
+        self.load_button.enabled = bool(self.samples) and free
+        self.simulate_button.enabled = free
+        for widget in (self.cancel_button, self.progress):
+            widget.visible = simulating
+        for widget in (self.folder, self.sample):
+            widget.enabled = free
+        self.table.visible = self.session.scan is not None
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self.watch.stop()
+
+
+def _table() -> Any:
+    table = qt.QTableWidget(0, 2)
+    table.horizontalHeader().hide()
+    table.verticalHeader().hide()
+    table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.ResizeToContents)
+    table.horizontalHeader().setStretchLastSection(True)
+    table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+    table.wordWrap = True
+    table.minimumHeight = TABLE_HEIGHT
+    return table

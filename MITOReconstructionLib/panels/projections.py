@@ -1,0 +1,153 @@
+"""The section 'Projections': moving through the views, and what of a scan is shown."""
+
+from __future__ import annotations
+
+import math
+
+import qt
+from slicer.i18n import tr as _
+
+from MITOReconstructionLib.errors import MITOError
+from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.panels.status import Status
+
+__all__ = ["ProjectionsSection"]
+
+TICK_MILLISECONDS = 40
+FASTEST = 1000
+PARTS = ("source", "detector", "rays", "trajectory")
+
+
+class ProjectionsSection:
+    """A slider over the views, playing, and check boxes for the parts of the scan; ``widget`` is what is shown.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    title = "Projections"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.widget = qt.QWidget()
+        self.status = Status("projectionStatus")
+        self._due = 0.0  # views that playing has not shown yet
+        self._setting = False
+        self._make()
+        self.timer = qt.QTimer()
+        self.timer.setInterval(TICK_MILLISECONDS)
+        self.timer.connect("timeout()", self._tick)
+        session.scan_changed.connect(self._show_scan)
+        self._show_scan()
+
+    def _make(self) -> None:
+        form = qt.QFormLayout(self.widget)
+        self.slider = qt.QSlider(qt.Qt.Horizontal)
+        self.number = qt.QSpinBox()
+        self.number.toolTip = _("Number of the view, from 0")
+        row = qt.QHBoxLayout()
+        row.addWidget(self.slider)
+        row.addWidget(self.number)
+        form.addRow(_("View:"), row)
+        form.addRow(self.status.label)
+        self.play_button = qt.QPushButton(_("Play"))
+        self.play_button.checkable = True
+        self.speed = qt.QSpinBox()
+        self.speed.setRange(1, FASTEST)
+        self.speed.value = 50
+        self.speed.suffix = _(" views/s")
+        row = qt.QHBoxLayout()
+        row.addWidget(self.play_button)
+        row.addWidget(self.speed)
+        form.addRow(row)
+        self.boxes = {name: qt.QCheckBox(label) for name, label in self._labels().items()}
+        row = qt.QGridLayout()
+        for place, (name, box) in enumerate(self.boxes.items()):
+            row.addWidget(box, place // 2, place % 2)
+            box.connect("toggled(bool)", lambda shown, name=name: self._toggle(name, shown))
+        form.addRow(_("Show:"), row)
+        self.around = qt.QSpinBox()
+        self.around.toolTip = _("So many views to either side are outlined too; 0 shows none")
+        form.addRow(_("Views around:"), self.around)
+        self.slider.connect("valueChanged(int)", self.show_view)
+        self.number.connect("valueChanged(int)", self.show_view)
+        self.play_button.connect("toggled(bool)", self._play)
+        self.around.connect("valueChanged(int)", self._show_window)
+
+    @staticmethod
+    def _labels() -> dict[str, str]:
+        return dict(zip(PARTS, (_("Source"), _("Detector"), _("Rays"), _("Trajectory")), strict=True))
+
+    def show_view(self, view: int) -> None:
+        """Move to a view; what cannot be shown is said, and playing stops."""
+        shown = self.session.shown
+        if self._setting or shown is None:
+            return
+        self._place(view)
+        geometry = shown.scan.geometry
+        try:
+            shown.show_view(view)
+        except MITOError as error:
+            self.status.fail(str(error))
+            self.play_button.checked = False
+            return
+        text = _("Angle {angle:.2f}°, axial position {height:.2f} mm")
+        self.status.say(text.format(angle=math.degrees(geometry.angles[view]), height=geometry.axial_positions[view]))
+
+    def _place(self, view: int) -> None:
+        self._setting = True
+        self.slider.value = view
+        self.number.value = view
+        self._setting = False
+
+    # ---- playing ---------------------------------------------------------------------------------------------------
+
+    def _play(self, on: bool) -> None:
+        self.play_button.text = _("Pause") if on else _("Play")
+        self._due = 0.0
+        if on:
+            self.timer.start()
+        else:
+            self.timer.stop()
+
+    def _tick(self) -> None:
+        self._due += self.speed.value * TICK_MILLISECONDS / 1000
+        step = int(self._due)
+        self._due -= step
+        if step and self.session.scan is not None:
+            self.show_view((self.slider.value + step) % self.session.scan.geometry.views)
+
+    # ---- what is shown ---------------------------------------------------------------------------------------------
+
+    def _toggle(self, name: str, visible: bool) -> None:
+        shown = self.session.shown
+        if shown is not None and not self._setting:
+            shown.set_visible(name, visible)
+
+    def _show_window(self, around: int) -> None:
+        shown = self.session.shown
+        if shown is not None and not self._setting:
+            shown.show_window(around)
+
+    def _show_scan(self) -> None:
+        self.play_button.checked = False
+        shown = self.session.shown
+        self.widget.enabled = shown is not None
+        if shown is None:
+            self.status.say(_("Load a sample first."))
+            return
+        self._setting = True
+        views = shown.scan.geometry.views
+        for widget in (self.slider, self.number):
+            widget.setRange(0, views - 1)
+        self.around.setRange(0, views - 1)
+        self.around.value = shown.around
+        for name, box in self.boxes.items():
+            box.checked = shown.is_visible(name)
+        self._setting = False
+        self.show_view(shown.view)
+
+    def close(self) -> None:
+        """Stop playing."""
+        self.timer.stop()

@@ -1,0 +1,48 @@
+"""A line that says what is, or in red what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import qt
+
+from MITOReconstructionLib.errors import MITOError
+
+__all__ = ["Status"]
+
+RED = "color: #e0453a;"
+"""Readable on light and on dark ground."""
+
+
+class Status:
+    """A label for messages; ``label`` is the widget."""
+
+    def __init__(self, name: str = "status") -> None:
+        self.label = qt.QLabel()
+        self.label.objectName = name
+        self.label.wordWrap = True
+        self.label.textInteractionFlags = qt.Qt.TextSelectableByMouse
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return str(self.label.text)
+
+    def say(self, text: str) -> None:
+        """Say what is."""
+        self.label.styleSheet = ""
+        self.label.text = text
+
+    def fail(self, text: str) -> None:
+        """Say what is wrong."""
+        self.label.styleSheet = RED
+        self.label.text = text
+
+    @contextlib.contextmanager
+    def catching(self) -> Iterator[None]:
+        """Show an error of the library instead of raising it."""
+        try:
+            yield
+        except MITOError as error:
+            self.fail(str(error))
