@@ -228,6 +228,10 @@ class Session:
         self._observers = []
 
 
+_kept: dict[int, tuple[Callable[..., None], ...]] = {}
+"""What scenes call: a scene may outlive its session, and calls while it is itself collected, when it must still be whole."""
+
+
 def _observe(scene: Scene, session: Session) -> list[int]:
     """Watch a scene on behalf of a session that may be gone one day."""
     known, kind = weakref.ref(session), slicer.vtkMRMLScene
@@ -237,8 +241,10 @@ def _observe(scene: Scene, session: Session) -> list[int]:
             found.forget()
 
     def changed(*_: object) -> None:
-        if (found := known()) is not None and not scene.IsBatchProcessing():
+        if (found := known()) is not None and not found.scene.IsBatchProcessing():
             found.results_changed()
 
     events = {kind.EndCloseEvent: closed, kind.EndImportEvent: changed, kind.NodeRemovedEvent: changed}
+    _kept[id(session)] = (closed, changed)
+    weakref.finalize(session, _kept.pop, id(session), None)
     return [scene.AddObserver(event, callback) for event, callback in events.items()]
