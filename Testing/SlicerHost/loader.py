@@ -73,9 +73,17 @@ def _check(element: ElementTree.Element) -> None:
     if kind is None:
         raise HostError(f"the .ui file names the class '{name}', which Testing/SlicerHost does not have")
     for entry in element.findall("property"):
-        known = kind.staticMetaObject.indexOfProperty(entry.get("name", "")) >= 0
+        known = _meta_object(kind).indexOfProperty(entry.get("name", "")) >= 0
         if not known and entry.get("stdset") != "0" and name != "Line":
             raise HostError(f"the .ui file sets the property '{entry.get('name')}', which {name} does not have")
+
+
+def _meta_object(kind: Any) -> Any:
+    try:
+        kind.staticMetaObject.className()
+    except RuntimeError:  # PySide makes the meta object of a Python class anew at times, and may still hold the old one
+        return kind().metaObject()
+    return kind.staticMetaObject
 
 
 def _connect(root: Any, sender: str, signal: str, receiver: str, slot: str) -> None:
