@@ -121,9 +121,8 @@ def beams_seeing(plan: ParallelPlan, grid: VolumeGrid) -> tuple[int, int]:
 
 def _source_heights(plan: ParallelPlan) -> tuple[NDArray[np.float64], float]:
     """Source height at every beam's middle, and how far from it in z a voxel of that beam can be, in mm."""
-    first, axial = plan.axial_table
-    knots = first + np.arange(len(axial)) * plan.theta_step
-    middle = np.interp(plan.theta(np.arange(plan.beams)), knots, axial)
+    axial = plan.axial_table[1]
+    middle = plan.axial_at(plan.theta(np.arange(plan.beams)))
     window = math.ceil((plan.fan[1] - plan.fan[0]) / plan.theta_step) + 1
     travel = max(float(np.max(np.abs(axial[lag:] - axial[:-lag]))) for lag in {1, max(1, window // 2), min(window, len(axial) - 1)})
     detector = plan.geometry.detector

@@ -170,18 +170,21 @@ class ParallelPlan:
         return np.arcsin(self.t / self.geometry.source_radius)
 
     @cached_property
+    def _coordinates(self) -> FLOATS:
+        """Column coordinate of each ray on the detector, shape (rays,), in the detector's unit."""
+        return self.geometry.detector.column_at_fan_angle(self.fan_angles, self.geometry.source_to_detector)
+
+    @cached_property
     def columns(self) -> FLOATS:
         """Fractional detector column index of each ray, shape (rays,)."""
         d = self.geometry.detector
-        coordinate = d.column_at_fan_angle(self.fan_angles, self.geometry.source_to_detector)
-        return np.clip((coordinate - d.column_min) / d.column_pitch - 0.5, 0.0, d.columns - 1.0)
+        return np.clip((self._coordinates - d.column_min) / d.column_pitch - 0.5, 0.0, d.columns - 1.0)
 
     @cached_property
     def distances(self) -> FLOATS:
         """In-plane distance from the source to the detector along each ray, shape (rays,), in mm."""
         d = self.geometry.detector
-        coordinate = d.column_at_fan_angle(self.fan_angles, self.geometry.source_to_detector)
-        across, along = d.surface(coordinate, self.geometry.source_to_detector)
+        across, along = d.surface(self._coordinates, self.geometry.source_to_detector)
         return np.hypot(across, along)
 
     def theta(self, beams: NDArray[np.intp]) -> FLOATS:
@@ -208,6 +211,11 @@ class ParallelPlan:
             return first, np.full(count, float(self.axial.mean()))
         return first, np.interp(angles, self.angles, self.smooth_axial)
 
+    def axial_at(self, angles: FLOATS) -> FLOATS:
+        """Axial position in mm at rotation angles, from :attr:`axial_table`."""
+        first, axial = self.axial_table
+        return np.asarray(np.interp(angles, first + np.arange(len(axial)) * self.theta_step, axial))
+
     @cached_property
     def row_extension(self) -> float:
         """By how much of its height the detector is taken to be higher, its outermost rows repeated.
@@ -219,11 +227,9 @@ class ParallelPlan:
         """
         fan = self.fan_angles[np.unique(np.linspace(0, len(self.t) - 1, 65).round().astype(np.intp))]
         apart = abs(self.geometry.pitch) * (math.pi + 2 * np.abs(fan)) / (2 * math.pi)
-        first, axial = self.axial_table
-        knots = first + np.arange(len(axial)) * self.theta_step
         paired = np.arange(0, self.beams - self.half_turn, max(1, self.half_turn // 120))
         for theta in self.theta(paired):
-            apart = np.maximum(apart, np.abs(np.interp(theta + math.pi - fan, knots, axial) - np.interp(theta + fan, knots, axial)))
+            apart = np.maximum(apart, np.abs(self.axial_at(theta + math.pi - fan) - self.axial_at(theta + fan)))
         covered = (
             self.geometry.detector.height * self.geometry.source_radius * np.cos(fan) / np.interp(fan, self.fan_angles, self.distances)
         )

@@ -89,6 +89,5 @@ class BeamStream:
             self.scan.read(view, view + 1, self._ring[slot : slot + 1])
             moved = float(self._moved[position % len(self._views)])
             if moved:
-                with KERNELS:
-                    move_rows(self._ring[slot], moved * self.plan.row_shifts, self._line)
+                move_rows(self._ring[slot], moved * self.plan.row_shifts, self._line)
         self._loaded = (low, high)
