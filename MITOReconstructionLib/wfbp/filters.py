@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.wfbp.fourier import Convolution
+from MITOReconstructionLib.wfbp.fourier import LINES, Convolution
 
 __all__ = ["FILTERS", "RampFilter"]
 
@@ -69,6 +69,11 @@ class RampFilter:
         share = np.arange(length // 2 + 1) / (length / 2) / frequency_scaling
         response = fft.rfft(kernel).real * step * np.where(share <= 1.0 + 1e-9, _window(filter_type, share), 0.0)
         return cls(response.astype(np.float32), length)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that each core works in."""
+        return 4 * self.length * LINES
 
     @cached_property
     def _convolution(self) -> Convolution:

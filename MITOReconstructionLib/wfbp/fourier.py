@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.wfbp.lanes import LANES, load, scale, store, swap, times, turn
 
-__all__ = ["Convolution"]
+__all__ = ["LINES", "Convolution"]
 
 LINES = 2 * LANES
 """Real lines that are transformed together."""
