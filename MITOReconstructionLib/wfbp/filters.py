@@ -59,7 +59,7 @@ class RampFilter:
             raise InputError(
                 "frequency_scaling", expected="a number in (0, 1]", found=f"{frequency_scaling:g}", remedy="1 keeps every frequency."
             )
-        length = fft.next_fast_len(2 * rays - 1 if padding else rays, real=True)
+        length = fft.next_fast_len(max(2, 2 * rays - 1 if padding else rays), real=True)
         index = np.arange(length)
         distance = np.minimum(index, length - index)
         kernel = np.zeros(length)
