@@ -17,7 +17,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.parallel import KERNELS
-from MITOReconstructionLib.wfbp.lanes import LANES, load, scale, store, swap, times, turn
+from MITOReconstructionLib.wfbp.complex_lanes import LANES, load, scale, store, swap, times, turn
 
 __all__ = ["LINES", "Convolution"]
 

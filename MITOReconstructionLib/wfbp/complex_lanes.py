@@ -25,19 +25,19 @@ _PAIR = ir.ArrayType(_VECTOR, 2)
 _FLAGS = ("contract", "nsz")
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class ComplexLanes(types.Type):  # type: ignore[misc]
     """numba's type of such a value: real parts, then imaginary parts."""
 
     def __init__(self) -> None:
-        super().__init__(name=f"Lanes({LANES})")
+        super().__init__(name=f"ComplexLanes({LANES})")
 
 
-LANES_TYPE = Lanes()
+LANES_TYPE = ComplexLanes()
 
 
-@register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, kind: Lanes) -> None:
+@register_model(ComplexLanes)
+class _ComplexLanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: ComplexLanes) -> None:
         super().__init__(manager, kind, _PAIR)
 
 
@@ -106,12 +106,12 @@ _add, _subtract = _arithmetic("fadd"), _arithmetic("fsub")
 
 @overload(operator.add, strict=False)
 def _overload_add(a: Any, b: Any) -> Any:
-    return (lambda a, b: _add(a, b)) if isinstance(a, Lanes) and isinstance(b, Lanes) else None
+    return (lambda a, b: _add(a, b)) if isinstance(a, ComplexLanes) and isinstance(b, ComplexLanes) else None
 
 
 @overload(operator.sub, strict=False)
 def _overload_subtract(a: Any, b: Any) -> Any:
-    return (lambda a, b: _subtract(a, b)) if isinstance(a, Lanes) and isinstance(b, Lanes) else None
+    return (lambda a, b: _subtract(a, b)) if isinstance(a, ComplexLanes) and isinstance(b, ComplexLanes) else None
 
 
 @intrinsic
