@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +77,16 @@ class ArrayFile:
             with np.errstate(all="ignore"):
                 out[...] = buffer.reshape(shape)
         return out
+
+    def announce(self, first: int, last: int) -> None:
+        """Tell the system that the items ``first`` to ``last`` (exclusive) will be read soon, where it can be told.
+
+        It then reads them from the disk into its own cache while this process computes.
+        """
+        if sys.platform == "linux":
+            item = math.prod(self.shape[1:]) * self.dtype.itemsize
+            with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), self.offset + first * item, (last - first) * item, os.POSIX_FADV_WILLNEED)
 
     def memmap(self) -> NDArray[np.floating]:
         """A read-only memory map of the whole array, in the file's own dtype."""

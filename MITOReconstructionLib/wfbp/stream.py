@@ -180,14 +180,24 @@ class BeamStream:
         """Give batches of positions as (first, index of each into the views, views), while a thread reads the next one."""
         detector = self.plan.geometry.detector
         buffers = [np.empty((most, detector.columns, detector.rows), dtype=np.float32) for _ in range(min(2, len(batches)))]
+        ahead = AHEAD_BYTES // buffers[0][0].nbytes
         with ThreadPoolExecutor(1, "reading views") as thread:
             pending = thread.submit(self._read, *batches[0], buffers[0])
+            announced = batches[0][1]
             for number, (first, last) in enumerate(batches):
                 with self.seconds.measured("waiting"):
                     order = pending.result()
                 if number + 1 < len(batches):
                     pending = thread.submit(self._read, *batches[number + 1], buffers[(number + 1) % 2])
+                    begin, announced = announced, max(announced, min(batches[-1][1], batches[number + 1][1] + ahead))
+                    thread.submit(self._announce, begin, announced)
                 yield first, order, buffers[number % 2][: last - first]
+
+    def _announce(self, first: int, last: int) -> None:
+        """Have the positions ``first`` to ``last`` (exclusive) brought from the disk while something else is done."""
+        if first < last:
+            views = self._views[np.arange(first, last) % len(self._views)]
+            self.scan.announce(int(views.min()), int(views.max()) + 1)
 
     def _read(self, first: int, last: int, out: NDArray[np.float32]) -> NDArray[np.int64]:
         """Read the positions ``first`` to ``last`` (exclusive) in the order of the file; the index of each into ``out``."""

@@ -87,6 +87,28 @@ def test_each_view_is_read_once_and_in_order(direction: int, chosen: slice, monk
     assert np.isfinite(whole).all()
 
 
+def test_views_are_announced_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "STEP_BYTES", 40_000)
+    geometry = uneven()
+    view_bytes = 4 * geometry.detector.columns * geometry.detector.rows
+    monkeypatch.setattr(stream_module, "AHEAD_BYTES", 50 * view_bytes)
+    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(Scan, "announce", lambda scan, first, last: told.append(("announced", first, last)))
+    read = Scan.read
+    monkeypatch.setattr(Scan, "read", lambda scan, first, last, out: told.append(("read", first, last)) or read(scan, first, last, out))
+    beams_of(BeamStream(noise(geometry), np.arange(geometry.views), ParallelPlan(geometry), None, block=9))
+    announced = reached = 0
+    for what, first, last in told:
+        if what == "read":
+            assert first == reached
+            reached = last
+        else:
+            assert announced == 0 or first == announced  # nothing twice, and nothing left out
+            assert last <= reached + 50 + 40_000 // view_bytes
+            announced = last
+    assert announced == reached == geometry.views
+
+
 @pytest.mark.parametrize("view", [0, 77, -1])
 def test_a_nan_names_its_view_and_no_thread_stays(view: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "STEP_BYTES", 40_000)
