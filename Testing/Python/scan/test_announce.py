@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from MITOReconstructionLib.scan import npy
 from MITOReconstructionLib.scan.npy import open_array
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no posix_fadvise")
@@ -18,9 +19,11 @@ def test_the_bytes_of_the_items_are_announced(tmp_path: Path, monkeypatch: pytes
     np.save(tmp_path / "a.npy", np.zeros((10, 3, 4), dtype=np.float64))
     asked: list[tuple[int, ...]] = []
     monkeypatch.setattr(os, "posix_fadvise", lambda file, *rest: asked.append(rest))
+    monkeypatch.setattr(npy, "HINT_BYTES", 200)
     file = open_array(tmp_path / "a.npy", ("a", "b", "c"))
     file.announce(2, 7)
-    assert asked == [(file.offset + 2 * 96, 5 * 96, os.POSIX_FADV_WILLNEED)]
+    begin = file.offset + 2 * 96
+    assert asked == [(begin + place, size, os.POSIX_FADV_WILLNEED) for place, size in ((0, 200), (200, 200), (400, 80))]
 
 
 def test_a_file_that_is_gone_is_told_when_it_is_read(tmp_path: Path) -> None:
