@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 
@@ -66,6 +66,11 @@ def start_cluster(folder: Path, workers: int) -> Cluster:
     address = process.stdout.readline().strip() if process.stdout else ""
     assert address.startswith("tcp://127.0.0.1:"), log.read_text()
     return Cluster(address, process, log)
+
+
+def number_of_tasks(dask_scheduler: Any) -> int:
+    """How many tasks a scheduler still knows; for Client.run_on_scheduler, which fills in the argument."""
+    return len(dask_scheduler.tasks)
 
 
 def main() -> None:
