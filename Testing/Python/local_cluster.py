@@ -5,6 +5,7 @@ As a program, ``python local_cluster.py WORKERS``, it says its scheduler's addre
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -33,12 +34,16 @@ class Cluster(NamedTuple):
         return [child.pid for child in psutil.Process(self.process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
 
     def end(self) -> None:
-        """End it, and see that nothing of it is left."""
+        """End it and all that it has started."""
         import psutil
 
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.communicate(timeout=30)
-        assert psutil.wait_procs(children, timeout=10)[1] == []
+        processes = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.communicate()
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        assert psutil.wait_procs(processes, timeout=10)[1] == []
 
 
 def start_cluster(folder: Path, workers: int) -> Cluster:
