@@ -4,9 +4,10 @@
         [--stride 1] [--margin 0.5] [--method os-sart] [--method cgls] [--iterations 3] [--subsets 10] [--output FILE.json]
 
 The geometry is the MITO scanner's (1560 x 230 pixels, 2664 views per turn, 106.56 mm per turn) at 1/scale of its resolution, with
-every ``stride``-th view, for the views that see the region and ``margin`` turns on either side. The region lies within a larger
-object, a Shepp-Logan head of 100 mm, whose exact projections are written into FOLDER once (12.5 GB for the full size) and used
-again by later runs; temporary files of the size of the views that see the region go there too.
+every ``stride``-th view, for the views that see the region and ``margin`` turns on either side. (From a stride of 13 on the views
+count as sparse, and the region's surroundings are refined by total variation.) The region lies within a larger object, a
+Shepp-Logan head of 100 mm, whose exact projections are written into FOLDER once (12.5 GB for the full size) and used again by
+later runs; temporary files of the size of the views that see the region go there too.
 
 Each method runs in a process of its own. An update is one voxel and one view that sees it: GUPS = updates / seconds / 1e9 of the
 forward and back projections of the iterations. 'seconds' of an iteration are wall time, with what it reads and weighs, without the
@@ -43,6 +44,7 @@ from MITOReconstructionLib.scan.line_integrals import sample  # noqa: E402
 from MITOReconstructionLib.scan.phantoms import shepp_logan  # noqa: E402
 from MITOReconstructionLib.scan.shapes import Phantom  # noqa: E402
 from MITOReconstructionLib.scan.simulation import simulate  # noqa: E402
+from MITOReconstructionLib.wfbp.warm import compile_kernels  # noqa: E402
 
 HEIGHT = 277.125
 PEAK = 0.02
@@ -133,7 +135,8 @@ def run(method: str, folder: Path, options: argparse.Namespace) -> dict[str, Any
     parameters: dict[str, Any] = {"iterations": options.iterations}
     if method == "os-sart":
         parameters["subsets"] = options.subsets
-    reconstruct(scan, grid=small(grid), method=method, parameters={**parameters, "iterations": 1}, views=slice(0, None, 16))  # compiles
+    compile_kernels(Monitor())
+    reconstruct(scan, grid=small(grid), method=method, parameters={"iterations": 1, "context": False}, views=slice(0, None, 16))
     before_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     iterations: list[dict[str, Any]] = []
     marks = [time.perf_counter()]
