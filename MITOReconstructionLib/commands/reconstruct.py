@@ -1,15 +1,19 @@
-"""``reconstruct``: a volume from a sample."""
+"""``reconstruct``: volumes from samples, here or on a cluster."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import MITOReconstructionLib as mito
-from MITOReconstructionLib.commands.arguments import add_grid_arguments, add_views_argument, chosen_grid, chosen_views, new_file, whole
+from MITOReconstructionLib.commands.arguments import add_grid_arguments, add_views_argument, chosen_grid, chosen_views, whole
 from MITOReconstructionLib.commands.bar import clock
+from MITOReconstructionLib.commands.many import volume_files
 from MITOReconstructionLib.commands.output import mebibytes, say
 from MITOReconstructionLib.commands.watch import add_progress_argument, watched
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.jobs.request import Request
+from MITOReconstructionLib.jobs.slabs import run_to_file
 from MITOReconstructionLib.methods import Method
 
 __all__ = ["BACKENDS", "add_arguments", "run"]
@@ -19,8 +23,10 @@ BACKENDS = ("auto", "cpu", "astra")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
-    parser.add_argument("--output", required=True, metavar="FILE.nrrd", help="the volume to write")
+    parser.add_argument("samples", nargs="+", metavar="SAMPLE", help="a sample folder, or a data folder for all of its samples")
+    parser.add_argument(
+        "--output", required=True, metavar="FILE.nrrd", help="the volume to write; for several samples the folder to write them into"
+    )
     parser.add_argument("--method", default="fbp", metavar="NAME", help="'methods' lists them (default: %(default)s)")
     parser.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the method; may be given again for others"
@@ -34,25 +40,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="reconstruct N slabs along z one after the other, for a method that can, such as fbp (default: as few as memory allows)",
     )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="run on the Dask cluster of this scheduler, as in tcp://host:8786")
     add_progress_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Reconstruct a volume."""
-    with watched(arguments.progress) as watch:
-        target = new_file("--output", arguments.output, (".nrrd",))
+    """Reconstruct volumes."""
+    with watched(arguments.progress) as watch, volume_files(arguments.samples, arguments.output) as files:
         method = chosen_method(arguments.method)
         parameters = method.parameters.from_text(named_values(arguments.parameter))
-        scan = mito.open_scan(arguments.sample)
-        grid = chosen_grid(arguments, scan)
-        views = chosen_views(arguments, scan.geometry)
-        provenance = mito.reconstruct_to_file(
-            scan, target, grid=grid, method=method.name, parameters=parameters, views=views, backend=arguments.backend,
-            monitor=watch.monitor, slabs=arguments.slabs,
-        )  # fmt: skip
+        requests = {}
+        for target, folder in files.items():
+            scan = mito.open_scan(folder)
+            grid, views = chosen_grid(arguments, scan), chosen_views(arguments, scan.geometry)
+            requests[target] = Request.make(
+                scan, grid=grid, method=method.name, parameters=parameters, views=views, backend=arguments.backend
+            )
+        if arguments.scheduler is not None:
+            from MITOReconstructionLib.jobs.cluster import reconstruct_all_on
+
+            for target, provenance in reconstruct_all_on(arguments.scheduler, requests, monitor=watch.monitor).items():
+                tell(target, requests[target], provenance)
+            return
+        for target, request in requests.items():
+            tell(target, request, run_to_file(request, target, watch.monitor, arguments.slabs))
+
+
+def tell(target: Path, request: Request, provenance: dict[str, object]) -> None:
+    """Say what was written."""
+    grid = request.grid
     voxels = f"{' x '.join(map(str, grid.shape))} voxels of {grid.spacing[0]:.4g} mm"
-    seconds = clock(float(provenance.get("seconds", 0.0)))
-    say(f"{target}: {voxels}, {mebibytes(grid.nbytes)}, {method.title}, {seconds}")
+    say(f"{target}: {voxels}, {mebibytes(grid.nbytes)}, {request.method.title}, {clock(float(str(provenance.get('seconds', 0.0))))}")
     for line in remarks(provenance):
         say(line)
 

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.export import volume_in_slabs
+from MITOReconstructionLib.export.slab_file import save_in_slabs
 from MITOReconstructionLib.export.volume import require_nrrd_suffix
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
@@ -23,13 +22,14 @@ from MITOReconstructionLib.jobs.machine import available_memory
 from MITOReconstructionLib.jobs.memory import peak_memory
 from MITOReconstructionLib.jobs.reconstruct import provenance, run_request
 from MITOReconstructionLib.jobs.request import Request
+from MITOReconstructionLib.jobs.slab_ranges import slab_starts
 from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
 from MITOReconstructionLib.scan import Scan
 
-__all__ = ["reconstruct_to_file"]
+__all__ = ["reconstruct_to_file", "run_to_file"]
 
 
 def reconstruct_to_file(
@@ -77,31 +77,35 @@ def reconstruct_to_file(
     if progress is not None and monitor is not None:
         raise InputError("progress", expected="either progress or monitor", found="both", remedy="Give the callable to the monitor.")
     watch = monitor or Monitor(progress)
-    target = require_nrrd_suffix(path)
     request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend, initial=initial)
+    return run_to_file(request, path, watch, slabs)
+
+
+def run_to_file(request: Request, path: str | Path, monitor: Monitor, slabs: int | None = None) -> dict[str, Any]:
+    """Do what :func:`reconstruct_to_file` was asked to; arguments and errors are its own."""
+    target = require_nrrd_suffix(path)
     require_disk(request, target.absolute().parent)
     count = _number_of_slabs(request, slabs)
     if count > 1:
-        return _in_slabs(request, target, count, watch)
-    volume = run_request(request, watch)
-    watch.report("write", 0.0)
+        return _in_slabs(request, target, count, monitor)
+    volume = run_request(request, monitor)
+    monitor.report("write", 0.0)
     volume.save(target)
-    watch.report("write", 1.0)
+    monitor.report("write", 1.0)
     return volume.provenance
 
 
 def _in_slabs(request: Request, target: Path, count: int, monitor: Monitor) -> dict[str, Any]:
     nx, ny, nz = request.grid.shape
-    edges = [nz * number // count for number in range(count + 1)]
     started, device = time.monotonic(), choose_backend(request.backend)
     reports: list[dict[str, Any]] = []
-    with volume_in_slabs(target, request.grid, provenance(request, device, 0.0, {})) as file:
-        for number, (first, last) in enumerate(pairwise(edges)):
+    with save_in_slabs(target, request.grid, provenance(request, device, 0.0, {})) as file:
+        for number, (first, last) in enumerate(slab_starts(nz, count)):
             initial = None if request.initial is None else request.initial[:, :, first:last]
             part = replace(request, grid=request.grid.region((0, 0, first), (nx, ny, last)), initial=initial)
             volume = run_request(part, monitor.part(f"slab {number + 1} of {count}"))
             monitor.report(f"write, slab {number + 1} of {count}", 0.0)
-            file.add(volume.array)
+            file.write(first, volume.array.T)
             reports.append(volume.provenance["report"])
             del volume  # before the next one is made
         join = request.method.join_slabs

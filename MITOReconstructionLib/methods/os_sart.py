@@ -60,7 +60,7 @@ def run(problem: Problem, parameters: OSSARTParameters) -> Result:
     Cancelled
         When the run was asked to stop.
     """
-    with System(problem, context=parameters.context) as system:
+    with System(problem, context=parameters.context, weights=True) as system:
         subsets = ordered_subsets(system.geometry.views, parameters.subsets)
         rows = RowWeights(system)
         columns = column_weights(system, subsets)

@@ -42,7 +42,7 @@ def run(problem: Problem, parameters: SIRTParameters) -> Result:
     Cancelled
         When the run was asked to stop.
     """
-    with System(problem, context=parameters.context) as system:
+    with System(problem, context=parameters.context, weights=True) as system:
         rows = RowWeights(system)
         columns = column_weights(system)
         columns *= np.float32(parameters.relaxation)

@@ -13,28 +13,17 @@ __all__ = ["RowWeights", "column_weights"]
 
 
 class RowWeights:
-    """One over the length in mm that a ray has within the grid; kept as :class:`~MITOReconstructionLib.methods.kept.Kept` says.
-
-    A length below the smallest voxel side counts as that: rays that only touch the grid's edge would get weights without bound.
-    """
+    """The weights of the rays, from a system that was made with them."""
 
     def __init__(self, system: System) -> None:
-        self._system = system
-        self._least = np.float32(min(system.grid.spacing))
-        self._ones = np.ones(system.grid.shape, dtype=np.float32)
-        self._kept = system.keep("weights", self._fill)
-        if self._kept.place != "nowhere":
-            self._ones = np.empty((0, 0, 0), dtype=np.float32)
+        if system.weights is None:
+            raise ValueError("the system was made without weights")
+        self._kept = system.weights
         (self._buffer,) = system.buffers(1)
 
     def weigh(self, index: Index, residual: NDArray[np.float32]) -> None:
         """Multiply the projections of some views by their weights."""
         residual *= self._kept.read(index, self._buffer[: len(index)])
-
-    def _fill(self, index: Index, out: NDArray[np.float32]) -> None:
-        self._system.forward(self._ones, index, out)
-        np.maximum(out, self._least, out=out)
-        np.reciprocal(out, out=out)
 
 
 def column_weights(system: System, subsets: Sequence[Index] | None = None) -> NDArray[np.float32]:

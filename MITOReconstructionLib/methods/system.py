@@ -33,6 +33,8 @@ class System:
     problem : Problem
     context : bool
         Whether to take off the data what lies outside the grid; rays that miss the grid then count nothing.
+    weights : bool
+        Whether the method will weigh the rays, see :attr:`weights`.
 
     Attributes
     ----------
@@ -42,6 +44,9 @@ class System:
         JSON-ready facts.
     tick : callable
         Called with the share of all views that was just worked on.
+    weights : Kept or None
+        One over the length in mm that a ray has within the grid, 0 where it misses it. A length below the smallest voxel side
+        counts as that: rays that only touch the grid's edge would get weights without bound.
 
     Raises
     ------
@@ -49,7 +54,7 @@ class System:
         When no view sees the grid.
     """
 
-    def __init__(self, problem: Problem, *, context: bool) -> None:
+    def __init__(self, problem: Problem, *, context: bool, weights: bool = False) -> None:
         self.problem = problem
         self.grid, self.backend, self.monitor = problem.grid, problem.backend, problem.monitor
         seen = np.flatnonzero(problem.geometry.views_seeing(self.grid.minimum, self.grid.maximum))
@@ -64,12 +69,20 @@ class System:
         self.tick: Callable[[float], object] = lambda share: None
         self._kept: list[Kept] = []
         self._data: Kept | None = None
+        self._ones: Floats | None = None
         self._context, self.report["context"] = make_context(problem, self.geometry) if context else ((), "off")
-        if self._context:
-            self._data = self.keep("surroundings", self._without_context)
-            self.report["context_data"] = self._data.place
-            if self._data.place != "nowhere":
-                self._context = ()
+        try:
+            self.weights = self.keep("weights", self._row_weights) if weights else None
+            if self._context:
+                self._data = self.keep("surroundings", self._without_context)
+                self.report["context_data"] = self._data.place
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        if self._data is not None and self._data.place != "nowhere":
+            self._context = ()
+        if all(kept.place != "nowhere" for kept in self._kept):
+            self._ones = None
 
     def __enter__(self) -> Self:
         return self
@@ -190,10 +203,22 @@ class System:
     def _without_context(self, index: Index, out: Floats) -> None:
         """The measured projections less the context's; zero where a ray misses the grid."""
         read_views(self.problem.scan, self.index[index], out)
-        ones = np.broadcast_to(np.float32(1.0), self.grid.shape)
         for grid, array in self._context:
             out -= self.backend.forward(array, grid, self.geometry, views=index, report=self._check)
-        out[self.forward(ones, index) <= 0.0] = 0.0
+        met = self._lengths(index) if self.weights is None else self.weights.read(index, np.empty_like(out))
+        out[met <= 0.0] = 0.0
+
+    def _row_weights(self, index: Index, out: Floats) -> None:
+        missed = self._lengths(index, out) <= 0.0
+        np.maximum(out, np.float32(min(self.grid.spacing)), out=out)
+        np.reciprocal(out, out=out)
+        out[missed] = 0.0
+
+    def _lengths(self, index: Index, out: Floats | None = None) -> Floats:
+        """The length in mm that rays have within the grid, A 1."""
+        if self._ones is None:
+            self._ones = np.ones(self.grid.shape, dtype=np.float32)
+        return self.forward(self._ones, index, out)
 
 
 def _square(array: Floats) -> float:

@@ -276,6 +276,17 @@ def forward_line(voxels, start, step, count, index, share, edges, line, sums):
 
 
 @device
+def all_zero(voxels):
+    """Whether a run of voxels adds nothing: within a hole, or where a volume was clipped."""
+    if voxels[len(voxels) // 2] != np.float32(0.0):  # as nearly always
+        return False
+    found = np.int32(0)
+    for k in range(len(voxels)):
+        found |= np.int32(voxels[k] != np.float32(0.0))
+    return found == 0
+
+
+@device
 def spread(line, count, weights, scale, image, column, columns, row):
     """Add a line, times a weight each, to neighbouring columns of an image."""
     for c in range(columns):
@@ -299,7 +310,7 @@ def forward_tile(volume, lay, view, x_first, y_first, first, image, scratch):
             column, columns, r0, r1, k0, k1, origin, step = meet(
                 lay, view, nz, ix, iy, ix - x_first, iy - y_first, first, last, corners, weights
             )
-            if columns > 0:
+            if columns > 0 and not all_zero(volume[ix, iy, k0:k1]):
                 forward_line(volume[ix, iy, k0:k1], origin + r0 * step - k0, step, r1 - r0, index, share, edges, line, sums)
                 spread(line, r1 - r0, weights, 1.0 / step, image, column - first, columns, r0)
 

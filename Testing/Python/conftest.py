@@ -1,14 +1,15 @@
-"""A small MITO sample folder for whoever needs one, and faults to put into it."""
+"""A small MITO sample folder for whoever needs one, and faults to put into it; a cluster for whoever needs that."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from local_cluster import Cluster, start_cluster
 
 VIEWS, COLUMNS, ROWS = 6, 4, 3
 ANGLES = 5.0 + np.arange(VIEWS)  # passes 2 pi, is stored modulo
@@ -72,3 +73,13 @@ def make_sample(tmp_path: Path, metadata: dict[str, Any], sample_arrays: dict[st
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Dask cluster of two worker processes on loopback."""
+    running = start_cluster(tmp_path_factory.mktemp("cluster"), 2)
+    try:
+        yield running
+    finally:
+        running.end()

@@ -37,6 +37,9 @@ OUTSIDE = {
 IN_PROJECTORS = {"odl", "astra"}
 """Packages that only a file of projectors/ imports whose name says so, as in projectors/odl_operator.py."""
 
+ONLY_IN = {"distributed": "jobs/cluster"}
+"""Packages that only the files whose path begins so import."""
+
 DEPENDENCIES = {
     "nrrd" if entry.startswith("pynrrd") else entry.partition(">")[0]
     for entry in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
@@ -83,7 +86,16 @@ def import_faults(tree: ast.AST, path: str) -> Iterator[str]:
                 yield f"{path}:{line}: imports {top}, which only {WITH_NUMBA[top]} does"
         elif top in IN_PROJECTORS and not (part == "projectors" and top in Path(path).stem):
             yield f"{path}:{line}: imports {top}, which only projectors/*{top}*.py does"
-        elif top not in {NAME, *OUTSIDE, *IN_PROJECTORS, *sys.stdlib_module_names, *THIRD_PARTY.get(part, DEPENDENCIES - {"nrrd"})}:
+        elif top in ONLY_IN and not path.startswith(ONLY_IN[top]):
+            yield f"{path}:{line}: imports {top}, which only {ONLY_IN[top]}*.py does"
+        elif top not in {
+            NAME,
+            *OUTSIDE,
+            *IN_PROJECTORS,
+            *ONLY_IN,
+            *sys.stdlib_module_names,
+            *THIRD_PARTY.get(part, DEPENDENCIES - {"nrrd"}),
+        }:
             yield f"{path}:{line}: {part} imports {top}"
 
 
@@ -153,6 +165,8 @@ def test_the_library_keeps_the_rules(path: str) -> None:
         ("scene/a.py", "import qt", "scene imports qt"),
         ("methods/odl.py", "import odl", "imports odl, which only projectors/*odl*.py does"),
         ("projectors/cpu.py", "import astra", "imports astra, which only projectors/*astra*.py does"),
+        ("jobs/job.py", "import distributed", "imports distributed, which only jobs/cluster*.py does"),
+        ("scan/cluster.py", "from distributed import Client", "imports distributed, which only jobs/cluster*.py does"),
         ("geometry/a.py", "import numba", "geometry imports numba"),
         ("wfbp/a.py", "from llvmlite import ir", "imports llvmlite, which only wfbp/*lanes.py does"),
         ("jobs/a.py", "import nrrd", "jobs imports nrrd"),
@@ -185,6 +199,7 @@ def test_a_file_without_a_docstring_is_a_fault() -> None:
         ("export/a.py", "from MITOReconstructionLib.geometry import VolumeGrid\nimport nrrd"),
         ("projectors/odl_operator.py", "import odl"),
         ("projectors/astra_backend.py", "import astra"),
+        ("jobs/cluster_tasks.py", "from distributed import get_worker"),
         ("scene/a.py", "import slicer\nimport vtk\nfrom MITOReconstructionLib.live import x"),
         ("panels/a.py", "import qt\nimport ctk\nimport slicer"),
         ("__init__.py", "from MITOReconstructionLib.scene import show"),
