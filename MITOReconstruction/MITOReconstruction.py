@@ -233,6 +233,16 @@ class MITOReconstructionWidget(ScriptedLoadableModuleWidget):
                 widget.hide()
             self.makePanel()
 
+    def enter(self) -> None:
+        """The module is opened."""
+        if self.panel is not None:
+            self.panel.enter()
+
+    def exit(self) -> None:
+        """Another module is opened."""
+        if self.panel is not None:
+            self.panel.exit()
+
     def cleanup(self) -> None:
         """Stop the run, where one goes on, before the module is closed or reloaded."""
         if self.panel is not None:

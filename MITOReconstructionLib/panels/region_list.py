@@ -1,0 +1,438 @@
+"""The regions of a scan, without Qt: named, chosen, changed, undone, saved; the scene shows them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.panels.event import Event
+from MITOReconstructionLib.panels.undo import History
+from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.scan.region_files import read_regions, write_regions
+from MITOReconstructionLib.scan.regions import Coverage, Region, fit, proposed_views
+from MITOReconstructionLib.scene.host import Node, Scene
+from MITOReconstructionLib.scene.parts import find_part
+from MITOReconstructionLib.scene.regions import Entry, SceneRegions
+from MITOReconstructionLib.scene.scan_scene import ScanScene
+from MITOReconstructionLib.scene.view_range import VIEW_RANGE, ViewRangeModel
+
+__all__ = ["RegionList"]
+
+NEW_SHARE = 0.5
+"""Share of the default volume's sides that a new region has."""
+
+
+class _State(NamedTuple):
+    entries: tuple[Entry, ...] = ()
+    chosen: str | None = None
+
+
+class RegionList:
+    """The regions of one scan, by their names, and the one that is chosen to be reconstructed.
+
+    Every change goes into the scene at once and can be undone; dragging a handle is one step.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+    shown : ScanScene
+        The scan, as it is shown.
+    scan : Scan
+
+    Attributes
+    ----------
+    changed : Event
+        After each change, of the list, of a region, of the choice.
+    """
+
+    def __init__(self, scene: Scene, shown: ScanScene, scan: Scan) -> None:
+        self.changed = Event()
+        self._scan, self._shown = scan, shown
+        self._nodes = SceneRegions(scene, scan, self)
+        self._range: ViewRangeModel | None = None
+        self._editing, self._positions, self._paused, self._hidden = True, True, False, False
+        self._before: _State | None = None  # a drag goes on, that began with this
+        self._refreshing = False
+        self._history = History(_State(tuple(self._nodes.found())))
+        if find_part(scene, "vtkMRMLModelNode", VIEW_RANGE, scan.name):  # of a saved scene
+            self._range = ViewRangeModel(scene, scan.name, scan.geometry)
+        self._refresh()
+
+    # ---- looking ---------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._state.entries)
+
+    def __iter__(self) -> Iterator[Region]:
+        return iter([entry.region for entry in self._state.entries])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> Region:
+        return self._entry(name).region
+
+    @property
+    def names(self) -> list[str]:
+        """Names in the order of the list."""
+        return [entry.region.name for entry in self._state.entries]
+
+    @property
+    def covered(self) -> Coverage:
+        """What the scan covers: no region leaves it."""
+        return self._nodes.covered
+
+    @property
+    def chosen(self) -> str | None:
+        """Name of the region that is to be reconstructed, and that has handles in the views; None for the whole volume.
+
+        Setting it is no step that can be undone. InputError where there is no such region.
+        """
+        return next((entry.region.name for entry in self._state.entries if entry.key == self._state.chosen), None)
+
+    @chosen.setter
+    def chosen(self, name: str | None) -> None:
+        key = None if name is None else self._entry(name).key
+        if key != self._state.chosen:
+            self._history.replace(self._state._replace(chosen=key))
+            self._refresh()
+
+    @property
+    def chosen_key(self) -> str | None:
+        """What stays the same when the chosen region is renamed."""
+        return self._state.chosen
+
+    @chosen_key.setter
+    def chosen_key(self, key: str | None) -> None:
+        known = key if any(entry.key == key for entry in self._state.entries) else None
+        self._history.replace(self._state._replace(chosen=known))
+        self._refresh()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """``grid`` and ``views`` of the chosen region, for ``estimate``, ``start`` and ``reconstruct``; both None for the whole.
+
+        With an automatic view range all views are offered: a method takes those that it needs, and for what lies around
+        the region it needs more than those that see it.
+        """
+        name = self.chosen
+        if name is None:
+            return {"grid": None, "views": None}
+        views = self[name].views
+        return {"grid": self.grid(name), "views": None if views is None else slice(*views)}
+
+    def grid(self, name: str) -> VolumeGrid:
+        """The voxels of a region."""
+        return self[name].grid(self.covered.spacing)
+
+    def views(self, name: str) -> tuple[int, int] | None:
+        """First view and the one after the last: those that were set, else those that see the region; None where none does."""
+        region = self[name]
+        return region.views or proposed_views(region, self._scan.geometry)
+
+    def node(self, name: str) -> Node:
+        """The vtkMRMLMarkupsROINode of a region."""
+        return self._nodes.node(self._entry(name).key)
+
+    # ---- changing --------------------------------------------------------------------------------------------------
+
+    def add(
+        self, name: str | None = None, minimum: Sequence[float] | None = None, maximum: Sequence[float] | None = None, **more: Any
+    ) -> Region:
+        """Add a region and choose it.
+
+        Parameters
+        ----------
+        name : str, optional
+            'Region 1' and so on by default.
+        minimum, maximum : sequence of 3 float, optional
+            Edges in mm; the middle of the default volume by default. They are put inside of what the scan covers.
+        **more
+            ``spacing``, ``shape`` and ``views`` of :class:`MITOReconstructionLib.scan.regions.Region`.
+
+        Raises
+        ------
+        InputError
+            When the name is taken, or a value cannot be used.
+        """
+        whole = self._scan.default_grid
+        share = (1.0 - NEW_SHARE) / 2
+        sides = [b - a for a, b in zip(whole.minimum, whole.maximum, strict=True)]
+        low = [a + share * side for a, side in zip(whole.minimum, sides, strict=True)] if minimum is None else minimum
+        high = [b - share * side for b, side in zip(whole.maximum, sides, strict=True)] if maximum is None else maximum
+        title = self._free_name("Region 1") if name is None else name
+        region = fit(Region(title, low, high, **more), self.covered)  # type: ignore[arg-type]
+        self._require_free(region.name)
+        self._append([region], f"add {region.name}")
+        return region
+
+    def change(self, name: str, *, merge: str = "", **fields: Any) -> Region:
+        """Change bounds, voxels or views of a region; what is given as None becomes automatic.
+
+        Parameters
+        ----------
+        name : str
+        merge : str, optional
+            Changes of the same thing that follow each other within a second are one step.
+        **fields
+            ``minimum``, ``maximum``, ``spacing``, ``shape``, ``views``.
+
+        Raises
+        ------
+        InputError
+            When there is no such region, or a value cannot be used.
+        """
+        entry = self._entry(name)
+        region = fit(entry.region.change(**fields), self.covered)
+        if region != entry.region:
+            self._put(entry.key, region, f"change {name}", merge and f"{entry.key} {merge}")
+        return region
+
+    def rename(self, name: str, to: str) -> None:
+        """Give a region another name; InputError where it is empty or taken."""
+        entry = self._entry(name)
+        region = entry.region.change(name=to)
+        if region.name != entry.region.name:
+            self._require_free(region.name)
+            self._put(entry.key, region, f"rename {name}")
+
+    def duplicate(self, name: str) -> Region:
+        """Add a region that is the same but for its name, and choose it."""
+        region = self[name].change(name=self._free_name(name))
+        self._append([region], f"duplicate {name}")
+        return region
+
+    def delete(self, name: str) -> None:
+        """Take a region out; where it was chosen, the next one is, else the one before, else the whole volume."""
+        gone = self._entry(name)
+        entries = self._state.entries
+        place = entries.index(gone)
+        left = entries[:place] + entries[place + 1 :]
+        chosen = self._state.chosen
+        if chosen == gone.key:
+            chosen = left[min(place, len(left) - 1)].key if left else None
+        self._commit(_State(left, chosen), f"delete {name}")
+
+    # ---- undo ------------------------------------------------------------------------------------------------------
+
+    @property
+    def undo_text(self) -> str:
+        """What :meth:`undo` takes back; empty where there is nothing."""
+        return self._history.undo_text
+
+    @property
+    def redo_text(self) -> str:
+        """What :meth:`redo` does again; empty where there is nothing."""
+        return self._history.redo_text
+
+    def undo(self) -> bool:
+        """Take the last change back; whether there was one."""
+        return self._went(self._end_drag() and self._history.undo())
+
+    def redo(self) -> bool:
+        """Do again what was undone last; whether there was something."""
+        return self._went(self._end_drag() and self._history.redo())
+
+    def _went(self, done: bool) -> bool:
+        if done:
+            self._refresh()
+        return done
+
+    # ---- files -----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all regions into a JSON file; InputError or WorkError where it cannot be written."""
+        write_regions(path, self, sample=self._scan.name)
+
+    def load(self, path: str | os.PathLike[str]) -> list[str]:
+        """Add the regions of a JSON file, also of one that the CT_GUI_Docker client wrote; the first of them is chosen.
+
+        A name that is taken gets a number. Bounds and views come inside of what the scan covers. One step to undo.
+
+        Returns
+        -------
+        list of str
+            The names that they have now.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be read, or holds no regions; nothing is added then.
+        """
+        taken, added = list(self.names), []
+        for region in read_regions(path, views=self.covered.views):
+            name = _free(region.name, taken)
+            taken.append(name)
+            added.append(fit(region.change(name=name), self.covered))
+        if added:
+            self._append(added, f"read {os.path.basename(path)}")
+        return [region.name for region in added]
+
+    # ---- how it is shown -------------------------------------------------------------------------------------------
+
+    @property
+    def editing(self) -> bool:
+        """Whether the chosen region has handles in the views."""
+        return self._editing
+
+    @editing.setter
+    def editing(self, value: bool) -> None:
+        self._editing = bool(value)
+        self._refresh()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is edited for the time being, because another module is open."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, value: bool) -> None:
+        self._paused = bool(value)
+        self._refresh()
+
+    @property
+    def positions_shown(self) -> bool:
+        """Whether first and last position of source and detector are shown while a region is edited."""
+        return self._positions
+
+    @positions_shown.setter
+    def positions_shown(self, value: bool) -> None:
+        self._positions = bool(value)
+        self._refresh()
+
+    @property
+    def view_range(self) -> ViewRangeModel | None:
+        """What shows the first and the last position; None as long as it was never shown."""
+        return self._range
+
+    def hide(self, hidden: bool) -> None:
+        """Hide everything in the scene, or show it: where another scan is looked at."""
+        self._hidden = hidden
+        self._nodes.hide(hidden)
+        self._refresh()
+
+    def _show_range(self) -> None:
+        name = self.chosen
+        views = self.views(name) if name is not None and self._edited and self._positions else None
+        if views is not None and (self._range is None or not self._range.alive):
+            self._range = ViewRangeModel(self._shown.scene, self._scan.name, self._scan.geometry)
+            self._shown.folder.add(self._range.node)
+        if self._range is not None and self._range.alive:
+            if views is not None:
+                self._range.show(views[0], views[1] - 1)
+            self._range.visible = views is not None
+
+    def follow(self, shown: ScanScene, scan: Scan) -> None:
+        """Go on with the same scan, opened again."""
+        self._shown, self._scan = shown, scan
+        self._refresh()
+
+    # ---- the scene -------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """See what others have added to the scene, or taken out of it."""
+        if self._refreshing:
+            return
+        entries = tuple(self._nodes.found())
+        before = {entry.key for entry in self._state.entries}
+        now = {entry.key for entry in entries}
+        if now != before:
+            chosen = self._state.chosen if self._state.chosen in now else None
+            self._commit(_State(entries, chosen), "change in the scene")
+
+    def node_changed(self, key: str, region: Region, dragging: bool) -> None:
+        """A region was changed in the scene; see :class:`MITOReconstructionLib.scene.regions.RegionListener`."""
+        others = [entry.region.name for entry in self._state.entries if entry.key != key]
+        wanted = region.change(name=_free(region.name, others))
+        if not dragging:
+            self._put(key, wanted, f"change {wanted.name}", f"{key} node")
+            return
+        if self._before is None:
+            self._before = self._state
+        self._history.replace(_replaced(self._state, key, wanted))
+        self._refresh()
+
+    def drag_ended(self, key: str) -> None:
+        """A handle was let go."""
+        del key
+        self._end_drag()
+        self.changed()
+
+    def _end_drag(self) -> bool:
+        before, self._before = self._before, None
+        if before is not None and before.entries != self._state.entries:
+            now = self._state
+            self._history.replace(before)
+            self._history.put(now, "drag")
+        return True
+
+    def close(self) -> None:
+        """Watch the scene no longer; the nodes stay, without handles."""
+        self.changed.clear()
+        self._nodes.close()
+
+    @property
+    def _edited(self) -> bool:
+        return self._editing and not self._paused and not self._hidden
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> _State:
+        return self._history.state
+
+    def _entry(self, name: str) -> Entry:
+        for entry in self._state.entries:
+            if entry.region.name == name:
+                return entry
+        known = ", ".join(self.names) or "none"
+        raise InputError("region", expected=f"one of: {known}", found=repr(name), remedy="Choose one of these, or add it.")
+
+    def _free_name(self, name: str) -> str:
+        return _free(name, self.names)
+
+    def _require_free(self, name: str) -> None:
+        if name in self.names:
+            raise InputError("name of a region", expected="one that is not taken", found=repr(name), remedy="Choose another name.")
+
+    def _append(self, regions: Iterable[Region], text: str) -> None:
+        added = tuple(Entry(uuid.uuid4().hex, region) for region in regions)
+        self._commit(_State(self._state.entries + added, added[0].key), text)
+
+    def _put(self, key: str, region: Region, text: str, merge: str = "") -> None:
+        self._commit(_replaced(self._state, key, region), text, merge)
+
+    def _commit(self, state: _State, text: str, merge: str = "") -> None:
+        self._end_drag()
+        self._history.put(state, text, merge=merge)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Let scene and listeners have what is."""
+        self._refreshing = True
+        try:
+            self._nodes.show(self._state.entries, self._state.chosen, self._edited)
+            self._show_range()
+        finally:
+            self._refreshing = False
+        self.changed()
+
+
+def _replaced(state: _State, key: str, region: Region) -> _State:
+    return state._replace(entries=tuple(Entry(key, region) if entry.key == key else entry for entry in state.entries))
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """The name, or where it is taken the next number behind it that is not."""
+    if name not in taken:
+        return name
+    stem, _, end = name.rpartition(" ")
+    number = int(end) + 1 if stem and end.isdecimal() and len(end) < 6 else 2
+    stem = stem if stem and end.isdecimal() and len(end) < 6 else name
+    while f"{stem} {number}" in taken:
+        number += 1
+    return f"{stem} {number}"
