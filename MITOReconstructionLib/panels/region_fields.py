@@ -13,7 +13,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 
 __all__ = ["RangeField", "VoxelFields"]
 
-MOST_VOXELS = 100_000
+MOST_VOXELS = 10_000_000
 LARGEST_SIDE = 1000.0
 
 

@@ -69,7 +69,7 @@ class RegionNode(Part):
 
     @property
     def box(self) -> tuple[list[float], list[float]] | None:
-        """Minimum and maximum of the box in mm, as it is without a rotation or a transform; None where it has none yet."""
+        """Minimum and maximum of the box in mm, as it is without a rotation or transform; None where it has none yet."""
         centre, size = self.node.GetCenter(), self.node.GetSize()
         if min(size) <= 0.0:
             return None
@@ -77,21 +77,22 @@ class RegionNode(Part):
 
     @property
     def turned(self) -> bool:
-        """Whether somebody has rotated the box, or put it below a transform."""
+        """Whether somebody has rotated the box."""
         matrix = self.node.GetObjectToNodeMatrix()
-        axes = [matrix.GetElement(i, j) == float(i == j) for i in range(3) for j in range(3)]
-        return self.node.GetTransformNodeID() is not None or not all(axes)
+        return not all(matrix.GetElement(i, j) == float(i == j) for i in range(3) for j in range(3))
 
     def write(self, entry: Entry, place: int, scan: str) -> None:
-        """Put a region into the node: unrotated, below no transform. Nothing is done where all is so already."""
+        """Put a region into the node, unrotated. Nothing is done where all is so already."""
         region = entry.region
         told = json.dumps({"key": entry.key, "place": place, "region": region.to_dict()}, sort_keys=True)
         now, node = self.box, self.node
         same = now is not None and region.same_box(region.change(minimum=tuple(now[0]), maximum=tuple(now[1])))
         was = node.StartModify()
         if self.turned:
-            node.SetAndObserveTransformNodeID(None)
-            node.SetAndObserveObjectToNodeMatrix(vtk.vtkMatrix4x4())
+            matrix = node.GetObjectToNodeMatrix()
+            for i in range(3):
+                for j in range(3):
+                    matrix.SetElement(i, j, float(i == j))
             same = False
         if not same:
             node.SetCenter(*((a + b) / 2 for a, b in zip(region.minimum, region.maximum, strict=True)))
@@ -122,8 +123,9 @@ class RegionNode(Part):
 class SceneRegions:
     """The region nodes of one scan, in the scan's Subject Hierarchy folder.
 
-    What a person drags is put back inside of what the scan covers while it is dragged; a rotation or a transform is
-    undone. Nodes that are in the scene already, from a saved scene, are taken up.
+    What a person drags is put back inside of what the scan covers while it is dragged; a rotation is undone. A transform that
+    somebody puts a node below has no effect on the region, and is taken off at the next change: taking it off within the
+    event that tells of it would end the application. Nodes that are in the scene already, from a saved scene, are taken up.
 
     Parameters
     ----------
@@ -152,7 +154,7 @@ class SceneRegions:
                 self._take_up(node)
         for key, part in list(self._nodes.items()):
             if not part.alive:
-                self._forget(key)
+                ScanFolder(self.scene, self._scan).discard(self._forget(key).node)
             else:
                 places[key] = int(json.loads(part.node.GetAttribute(REGION))["place"])
         return [self._known[key] for key in sorted(places, key=lambda key: places[key])]
@@ -181,6 +183,7 @@ class SceneRegions:
         wanted = {entry.key for entry in entries}
         for key in [key for key, part in self._nodes.items() if key not in wanted or not part.alive]:
             part = self._forget(key)
+            ScanFolder(self.scene, self._scan).discard(part.node)
             part.remove()
         for place, entry in enumerate(entries):
             if entry.key not in self._nodes:
@@ -193,6 +196,9 @@ class SceneRegions:
             else:
                 self._known[entry.key] = entry
                 self._write(entry.key, place)
+            node = self._nodes[entry.key].node
+            if node.GetTransformNodeID() is not None:
+                node.SetAndObserveTransformNodeID(None)
             self._nodes[entry.key].look(chosen=entry.key == chosen, editing=editing)
 
     def node(self, key: str) -> Node:
@@ -219,7 +225,7 @@ class SceneRegions:
 
             return call
 
-        events = (vtk.vtkCommand.ModifiedEvent, kind.PointModifiedEvent, kind.TransformModifiedEvent)
+        events = (vtk.vtkCommand.ModifiedEvent, kind.PointModifiedEvent)
         drags = (kind.PointStartInteractionEvent, kind.PointEndInteractionEvent)
         part.tags = [watched.AddObserver(event, told(event)) for event in (*events, *drags)]
 
