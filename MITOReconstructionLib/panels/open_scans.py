@@ -117,7 +117,7 @@ class OpenScans:
             regions.follow(shown, scan)
         else:
             regions = RegionList(self.scene, shown, scan)
-            regions.paused = self._paused
+            regions.display.paused = self._paused
             regions.changed.connect(self._regions_changed)
             if before is not None:
                 before.regions.close()
@@ -150,7 +150,7 @@ class OpenScans:
             for part, visible in opened.visible.items():
                 shown.set_visible(part, visible)
             opened.visible.clear()
-            opened.regions.hide(False)
+            opened.regions.display.hidden = False
         self._changed()
         self._regions_changed()
 
@@ -167,7 +167,7 @@ class OpenScans:
         self._require(name)
         opened = self._open[name]
         opened.regions.chosen_key = None
-        opened.regions.hide(True)
+        opened.regions.display.hidden = True
         opened.regions.close()
         shown = self._show(opened.scan)
         del self._open[name]
@@ -187,7 +187,7 @@ class OpenScans:
         opened.visible = {part: shown.is_visible(part) for part in HIDEABLE}
         for part in HIDEABLE:
             shown.set_visible(part, False)
-        opened.regions.hide(True)
+        opened.regions.display.hidden = True
 
     def _require(self, name: str) -> None:
         if name not in self._open:
@@ -257,7 +257,7 @@ class OpenScans:
     def paused(self, value: bool) -> None:
         self._paused = bool(value)
         for opened in self._open.values():
-            opened.regions.paused = self._paused
+            opened.regions.display.paused = self._paused
 
     def look(self) -> None:
         """See what others have done to the regions in the scene."""

@@ -10,15 +10,14 @@ from typing import Any, NamedTuple
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.panels.event import Event
+from MITOReconstructionLib.panels.region_display import RegionDisplay
 from MITOReconstructionLib.panels.undo import History
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scan.region_files import read_regions, write_regions
 from MITOReconstructionLib.scan.regions import Coverage, Region, fit, proposed_views
 from MITOReconstructionLib.scene.host import Node, Scene
-from MITOReconstructionLib.scene.parts import find_part
-from MITOReconstructionLib.scene.regions import Entry, SceneRegions
+from MITOReconstructionLib.scene.regions import Entry
 from MITOReconstructionLib.scene.scan_scene import ScanScene
-from MITOReconstructionLib.scene.view_range import VIEW_RANGE, ViewRangeModel
 
 __all__ = ["RegionList"]
 
@@ -45,21 +44,19 @@ class RegionList:
 
     Attributes
     ----------
+    display : RegionDisplay
+        ``editing``, ``positions``, ``paused`` and ``hidden``, each on or off; ``view_range``.
     changed : Event
         After each change, of the list, of a region, of the choice.
     """
 
     def __init__(self, scene: Scene, shown: ScanScene, scan: Scan) -> None:
         self.changed = Event()
-        self._scan, self._shown = scan, shown
-        self._nodes = SceneRegions(scene, scan, self)
-        self._range: ViewRangeModel | None = None
-        self._editing, self._positions, self._paused, self._hidden = True, True, False, False
+        self._scan = scan
+        self.display = RegionDisplay(scene, shown, scan, self, self._refresh)
         self._before: _State | None = None  # a drag goes on, that began with this
         self._refreshing = False
-        self._history = History(_State(tuple(self._nodes.found())))
-        if find_part(scene, "vtkMRMLModelNode", VIEW_RANGE, scan.name):  # of a saved scene
-            self._range = ViewRangeModel(scene, scan.name, scan.geometry)
+        self._history = History(_State(_distinct(self.display.nodes.found())))
         self._refresh()
 
     # ---- looking ---------------------------------------------------------------------------------------------------
@@ -84,7 +81,7 @@ class RegionList:
     @property
     def covered(self) -> Coverage:
         """What the scan covers: no region leaves it."""
-        return self._nodes.covered
+        return self.display.nodes.covered
 
     @property
     def chosen(self) -> str | None:
@@ -136,7 +133,7 @@ class RegionList:
 
     def node(self, name: str) -> Node:
         """The vtkMRMLMarkupsROINode of a region."""
-        return self._nodes.node(self._entry(name).key)
+        return self.display.nodes.node(self._entry(name).key)
 
     # ---- changing --------------------------------------------------------------------------------------------------
 
@@ -272,63 +269,10 @@ class RegionList:
             self._append(added, f"read {os.path.basename(path)}")
         return [region.name for region in added]
 
-    # ---- how it is shown -------------------------------------------------------------------------------------------
-
-    @property
-    def editing(self) -> bool:
-        """Whether the chosen region has handles in the views."""
-        return self._editing
-
-    @editing.setter
-    def editing(self, value: bool) -> None:
-        self._editing = bool(value)
-        self._refresh()
-
-    @property
-    def paused(self) -> bool:
-        """Whether nothing is edited for the time being, because another module is open."""
-        return self._paused
-
-    @paused.setter
-    def paused(self, value: bool) -> None:
-        self._paused = bool(value)
-        self._refresh()
-
-    @property
-    def positions_shown(self) -> bool:
-        """Whether first and last position of source and detector are shown while a region is edited."""
-        return self._positions
-
-    @positions_shown.setter
-    def positions_shown(self, value: bool) -> None:
-        self._positions = bool(value)
-        self._refresh()
-
-    @property
-    def view_range(self) -> ViewRangeModel | None:
-        """What shows the first and the last position; None as long as it was never shown."""
-        return self._range
-
-    def hide(self, hidden: bool) -> None:
-        """Hide everything in the scene, or show it: where another scan is looked at."""
-        self._hidden = hidden
-        self._nodes.hide(hidden)
-        self._refresh()
-
-    def _show_range(self) -> None:
-        name = self.chosen
-        views = self.views(name) if name is not None and self._edited and self._positions else None
-        if views is not None and (self._range is None or not self._range.alive):
-            self._range = ViewRangeModel(self._shown.scene, self._scan.name, self._scan.geometry)
-            self._shown.folder.add(self._range.node)
-        if self._range is not None and self._range.alive:
-            if views is not None:
-                self._range.show(views[0], views[1] - 1)
-            self._range.visible = views is not None
-
     def follow(self, shown: ScanScene, scan: Scan) -> None:
         """Go on with the same scan, opened again."""
-        self._shown, self._scan = shown, scan
+        self.display.shown = shown
+        self.display.scan = self._scan = scan
         self._refresh()
 
     # ---- the scene -------------------------------------------------------------------------------------------------
@@ -337,7 +281,7 @@ class RegionList:
         """See what others have added to the scene, or taken out of it."""
         if self._refreshing:
             return
-        entries = tuple(self._nodes.found())
+        entries = _distinct(self.display.nodes.found())
         before = {entry.key for entry in self._state.entries}
         now = {entry.key for entry in entries}
         if now != before:
@@ -373,11 +317,7 @@ class RegionList:
     def close(self) -> None:
         """Watch the scene no longer; the nodes stay, without handles."""
         self.changed.clear()
-        self._nodes.close()
-
-    @property
-    def _edited(self) -> bool:
-        return self._editing and not self._paused and not self._hidden
+        self.display.close()
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
@@ -415,8 +355,8 @@ class RegionList:
         """Let scene and listeners have what is."""
         self._refreshing = True
         try:
-            self._nodes.show(self._state.entries, self._state.chosen, self._edited)
-            self._show_range()
+            name = self.chosen
+            self.display.show(self._state.entries, self._state.chosen, None if name is None else self.views(name))
         finally:
             self._refreshing = False
         self.changed()
@@ -424,6 +364,15 @@ class RegionList:
 
 def _replaced(state: _State, key: str, region: Region) -> _State:
     return state._replace(entries=tuple(Entry(key, region) if entry.key == key else entry for entry in state.entries))
+
+
+def _distinct(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The same, each with a name of its own."""
+    made: list[Entry] = []
+    for entry in entries:
+        name = _free(entry.region.name, [known.region.name for known in made])
+        made.append(Entry(entry.key, entry.region.change(name=name)))
+    return tuple(made)
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

@@ -106,7 +106,7 @@ class RegionsSection:
         self.name.connect("editingFinished()", self._rename)
         self.views_button.connect("clicked()", lambda: self._change("views", views=None))
         self.handles.connect("toggled(bool)", lambda on: self._show("editing", on))
-        self.positions.connect("toggled(bool)", lambda on: self._show("positions_shown", on))
+        self.positions.connect("toggled(bool)", lambda on: self._show("positions", on))
 
     # ---- what a person does ----------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class RegionsSection:
 
     def _show(self, name: str, on: bool) -> None:
         if not self._setting and self.session.scan is not None:
-            setattr(self._regions, name, on)
+            setattr(self._regions.display, name, on)
 
     def _chosen(self) -> str:
         return self._regions.chosen or ""
@@ -257,8 +257,8 @@ class RegionsSection:
             self.views_text.text = _("{count} views see the region").format(count=last - first)
         else:
             self.views_text.text = _("{count} views, as set").format(count=last - first)
-        self.handles.checked = regions.editing
-        self.positions.checked = regions.positions_shown
+        self.handles.checked = regions.display.editing
+        self.positions.checked = regions.display.positions
 
     def close(self) -> None:
         """Nothing goes on here."""

@@ -77,9 +77,9 @@ def test_only_the_chosen_one_has_handles(session: Any) -> None:
     assert [bool(node.GetLocked()) for node in (a, b)] == [True, False]
     regions.chosen = "a"
     assert [bool(node.GetLocked()) for node in (a, b)] == [False, True]
-    regions.editing = False
+    regions.display.editing = False
     assert [bool(node.GetLocked()) for node in (a, b)] == [True, True]
-    session.open.paused, regions.editing = True, True
+    session.open.paused, regions.display.editing = True, True
     assert a.GetLocked()
     session.open.paused = False
     assert not a.GetLocked()
@@ -179,7 +179,7 @@ def test_events_do_not_call_each_other(session: Any) -> None:
     assert events[0] <= 4  # its own, and those of being put back
     before = events[0]
     node.Modified()
-    regions.editing = False
+    regions.display.editing = False
     assert events[0] == before
 
 
@@ -242,9 +242,9 @@ def test_views_follow_the_box_until_they_are_set(session: Any) -> None:
 
 def test_first_and_last_position_are_shown_while_it_is_edited(session: Any) -> None:
     regions = session.regions
-    assert regions.view_range is None
+    assert regions.display.view_range is None
     regions.add("a")
-    geometry, model = session.scan.geometry, regions.view_range
+    geometry, model = session.scan.geometry, regions.display.view_range
     assert model.visible
     for views in ((10, 50), (20, 21)):
         regions.change("a", views=views)
@@ -255,8 +255,8 @@ def test_first_and_last_position_are_shown_while_it_is_edited(session: Any) -> N
                 assert np.min(np.linalg.norm(points - place, axis=1)) < 1e-6
     assert model.node in session.shown.folder.members
     for hide, show in (
-        (lambda: setattr(regions, "editing", False), lambda: setattr(regions, "editing", True)),
-        (lambda: setattr(regions, "positions_shown", False), lambda: setattr(regions, "positions_shown", True)),
+        (lambda: setattr(regions.display, "editing", False), lambda: setattr(regions.display, "editing", True)),
+        (lambda: setattr(regions.display, "positions", False), lambda: setattr(regions.display, "positions", True)),
         (lambda: setattr(regions, "chosen", None), lambda: setattr(regions, "chosen", "a")),
     ):
         hide()
@@ -265,7 +265,7 @@ def test_first_and_last_position_are_shown_while_it_is_edited(session: Any) -> N
         assert model.visible
     session.scene.RemoveNode(model.node)
     regions.change("a", views=(1, 5))
-    assert regions.view_range.alive
+    assert regions.display.view_range.alive
 
 
 # ---- undo -------------------------------------------------------------------------------------------------------------
