@@ -46,7 +46,7 @@ class ReconstructionSection:
         self._make_settings()
         self._make_run()
         self._choose_method(0)
-        self.kept.show()
+        self.kept.begin()
         session.scan_changed.connect(self._show_scan)
         session.job_changed.connect(self.update)
         self._show_scan()

@@ -231,9 +231,10 @@ class RegionsSection:
         for name in ("duplicate", "delete"):
             self.buttons[name].enabled = chosen is not None
         self.buttons["save"].enabled = bool(names)
-        for name, text in (("undo", regions and regions.undo_text), ("redo", regions and regions.redo_text)):
+        for name in ("undo", "redo"):
+            text = "" if regions is None else str(getattr(regions, f"{name}_text"))
             self.buttons[name].enabled = bool(text)
-            self.buttons[name].toolTip = str(text or "")
+            self.buttons[name].toolTip = text
         if not opened:
             self.status.say(_("Load a sample first."))
         if regions is not None and chosen is not None:

@@ -24,7 +24,7 @@ class SettingsKeeper:
 
     def __init__(self, session: Session, section: ReconstructionSection) -> None:
         self.state, self.section = session.state, section
-        self._busy = False
+        self._busy = True  # until it has shown what there is: widgets at their defaults say nothing
         session.state.changed.connect(self.show)
 
     def write(self) -> None:
@@ -43,6 +43,11 @@ class SettingsKeeper:
             )
         finally:
             self._busy = False
+
+    def begin(self) -> None:
+        """The widgets are there: show what the state says, and follow them from now on."""
+        self._busy = False
+        self.show()
 
     def show(self) -> None:
         """Show what the state says; a method or backend that is not there leaves the widgets as they are."""

@@ -117,11 +117,12 @@ class State:
             node = self.scene.CreateNodeByClass(NODE)
             node.UnRegister(None)
             node.SetSingletonTag(MODULE)
-            node.SetModuleName(MODULE)
-            node.SetAttribute("ModuleName", MODULE)
-            node.SetName(MODULE)
             node = self.scene.AddNode(node)
         was = node.StartModify()
+        if node.GetAttribute("ModuleName") != MODULE:  # also of a node that a closed scene has kept, empty, for it is a singleton
+            node.SetName(MODULE)
+            node.SetModuleName(MODULE)
+            node.SetAttribute("ModuleName", MODULE)
         for name, value in self._values.items():
             text = json.dumps(value)
             if node.GetParameter(name) != text:
