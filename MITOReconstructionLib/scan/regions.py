@@ -76,7 +76,7 @@ class Region:
     name : str
     minimum, maximum : sequence of 3 float
         Outer edges in mm, axes x, y, z.
-    spacing : sequence of 3 float, optional
+    spacing : float or sequence of 3 float, optional
         Voxel sides in mm that were set; then the counts follow the box.
     shape : sequence of 3 int, optional
         Voxel counts that were set; then the sides follow the box. With neither, the voxels are automatic.
@@ -112,7 +112,7 @@ class Region:
         if self.spacing is not None and sides is None:
             raise InputError(
                 where + "spacing",
-                expected="three positive lengths in mm",
+                expected="one or three positive lengths in mm",
                 found=repr(self.spacing),
                 remedy="Give the voxel sides, or leave them out.",
             )
@@ -215,16 +215,16 @@ def fit(region: Region, covered: Coverage, before: Region | None = None) -> Regi
     return made if not made.same_box(region) or made.views != region.views else region
 
 
-def proposed_views(region: Region, geometry: ScanGeometry) -> tuple[int, int] | None:
-    """The first view that sees the region and the one after the last, as ``ScanGeometry.views_seeing`` has it; None where none does."""
-    seeing = np.flatnonzero(geometry.views_seeing(region.minimum, region.maximum))
+def proposed_views(box: Region | VolumeGrid, geometry: ScanGeometry) -> tuple[int, int] | None:
+    """The first view that sees a box and the one after the last, as ``ScanGeometry.views_seeing`` has it; None where none does."""
+    seeing = np.flatnonzero(geometry.views_seeing(box.minimum, box.maximum))
     return (int(seeing[0]), int(seeing[-1]) + 1) if seeing.size else None
 
 
 def _sides(values: Any) -> Three | None:
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    if isinstance(values, (str, bytes)):
         return None
-    sides = tuple(real(value) for value in values)
+    sides = tuple(real(value) for value in values) if isinstance(values, Iterable) else (real(values),) * 3
     return _three(sides) if len(sides) == 3 and all(0.0 < side < math.inf for side in sides) else None
 
 

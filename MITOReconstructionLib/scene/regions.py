@@ -167,8 +167,8 @@ class SceneRegions:
             told = json.loads(node.GetAttribute(REGION) or "")
             place, key = int(told["place"]), str(told["key"])
             region = Region.from_dict({**told["region"], "name": node.GetName() or told["region"].get("name")})
-            if box is not None:
-                region = region.change(minimum=tuple(box[0]), maximum=tuple(box[1]))
+            if box is not None and not region.same_box(dragged := region.change(minimum=tuple(box[0]), maximum=tuple(box[1]))):
+                region = dragged
         except (ValueError, KeyError, TypeError, InputError):
             return
         key = key if key not in self._nodes else uuid.uuid4().hex  # the same scene was added twice

@@ -108,9 +108,7 @@ def test_work_goes_on_in_an_opened_scene(open_session: Any, session: Any, sample
     assert (again.scan.folder, again.open.trouble, again.shown.view) == (sample, "", 17)
     assert not again.shown.is_visible("rays")
     assert (again.regions.chosen, again.regions.names) == ("Knot", ["Knot", "b"])
-    for region, told in zip(again.regions, saved, strict=True):
-        np.testing.assert_allclose([region.minimum, region.maximum], [told["minimum"], told["maximum"]], atol=1e-3)
-        assert {**region.to_dict(), "minimum": 0, "maximum": 0} == {**told, "minimum": 0, "maximum": 0}
+    assert [region.to_dict() for region in again.regions] == saved
     assert (again.state.method, again.state.parameters, again.state.folder) == ("sirt", {"iterations": 2}, str(sample.parent))
     assert views_aside(ids(scene)) == before  # all was taken up, nothing added
     assert [node.GetName() for node in again.results()] == ["first"]

@@ -40,7 +40,8 @@ lengths = st.floats(-1000.0, 1000.0, allow_nan=False)
         ({"maximum": (-50.0, -20.0, 240.0)}, "bounds along x"),
         ({"spacing": (1.0, 0.0, 1.0)}, "spacing"),
         ({"spacing": (1.0, math.nan, 1.0)}, "spacing"),
-        ({"spacing": 2.0}, "spacing"),
+        ({"spacing": "2"}, "spacing"),
+        ({"spacing": (2.0, 2.0)}, "spacing"),
         ({"shape": (0, 1, 1)}, "shape"),
         ({"shape": (1.5, 1, 1)}, "shape"),
         ({"spacing": (1.0, 1.0, 1.0), "shape": (2, 2, 2)}, "found both"),
@@ -61,6 +62,7 @@ def test_the_voxels_follow_the_box() -> None:
     assert KNOT.change(maximum=(40.0, -20.0, 240.0)).grid(COVERED.spacing).shape == (100, 80, 40)
     coarse = KNOT.change(spacing=(4.0, 4.0, 3.0))
     assert (coarse.grid(COVERED.spacing).shape, coarse.grid(COVERED.spacing).spacing) == ((10, 10, 13), (4.0, 4.0, 3.0))
+    assert KNOT.change(spacing=4).spacing == (4.0, 4.0, 4.0)
     counted = coarse.change(shape=(7, 8, 9))
     assert (counted.spacing, counted.grid(COVERED.spacing)) == (None, VolumeGrid(KNOT.minimum, KNOT.maximum, (7, 8, 9)))
     assert counted.change(spacing=(1.0, 1.0, 1.0)).shape is None
