@@ -15,7 +15,7 @@ from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.detector import real
 from MITOReconstructionLib.scan.dataset import axial_range
 
-__all__ = ["Coverage", "Region", "Three", "coverage", "fit", "proposed_views"]
+__all__ = ["UNMOVED", "Coverage", "Region", "Three", "coverage", "fit", "proposed_views"]
 
 Three = tuple[float, float, float]
 """Lengths in mm along x, y, z."""

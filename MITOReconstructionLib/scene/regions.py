@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.scan.regions import Coverage, Region, coverage, fit
+from MITOReconstructionLib.scan.regions import UNMOVED, Coverage, Region, Three, coverage, fit
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Node, Scene, prepare_scene, slicer, vtk
 from MITOReconstructionLib.scene.parts import PART, SCAN, Part, find_part
@@ -252,8 +252,7 @@ class SceneRegions:
         if part.turned or box is None:
             region = entry.region
         now = fit(region, self.covered, entry.region).change(name=name)
-        if now.same_box(entry.region):
-            now = now.change(minimum=entry.region.minimum, maximum=entry.region.maximum)
+        now = now.change(minimum=_settled(now.minimum, entry.region.minimum), maximum=_settled(now.maximum, entry.region.maximum))
         self._known[key] = Entry(key, now)
         self._write(key, int(json.loads(part.node.GetAttribute(REGION))["place"]))
         if now != entry.region:
@@ -276,3 +275,9 @@ class SceneRegions:
         """Watch the nodes no longer; they stay in the scene."""
         for key in list(self._nodes):
             self._forget(key)
+
+
+def _settled(edges: Three, before: Three) -> Three:
+    """Edges without the noise of single precision: one that has hardly moved is where it was."""
+    x, y, z = (old if abs(new - old) <= UNMOVED else new for new, old in zip(edges, before, strict=True))
+    return x, y, z
