@@ -70,7 +70,7 @@ class DataSection:
         self.progress.setRange(0, 100)
         form.addRow(self.progress)
         self.opened = ScanCombo(self.session)
-        form.addRow(_("Open:"), self.opened.row)
+        form.addRow(_("Loaded:"), self.opened.row)
         form.addRow(self.status.label)
         self.table = _table()
         form.addRow(self.table)

@@ -40,7 +40,8 @@ class RangeField:
     def show(self, low: float, high: float, least: float, most: float) -> None:
         """Show two values, and how far they may go."""
         self._setting = True
-        self.widget.setRange(least, most)
+        if (self.widget.minimum, self.widget.maximum) != (least, most):
+            self.widget.setRange(least, most)
         self.widget.setValues(low, high)
         self._exact, self._rounded = (low, high), self.values
         self._setting = False

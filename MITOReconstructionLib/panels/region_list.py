@@ -11,6 +11,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.panels.region_display import RegionDisplay
+from MITOReconstructionLib.panels.region_names import distinct, free_name
 from MITOReconstructionLib.panels.undo import History
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scan.region_files import read_regions, write_regions
@@ -57,7 +58,7 @@ class RegionList:
         self._proposed: tuple[VolumeGrid, tuple[int, int] | None] | None = None
         self._before: _State | None = None  # a drag goes on, that began with this
         self._refreshing = False
-        self._history = History(_State(_distinct(self.display.nodes.found())))
+        self._history = History(_State(distinct(self.display.nodes.found())))
         self._refresh()
 
     # ---- looking ---------------------------------------------------------------------------------------------------
@@ -167,9 +168,9 @@ class RegionList:
         sides = [b - a for a, b in zip(whole.minimum, whole.maximum, strict=True)]
         low = [a + share * side for a, side in zip(whole.minimum, sides, strict=True)] if minimum is None else minimum
         high = [b - share * side for b, side in zip(whole.maximum, sides, strict=True)] if maximum is None else maximum
-        title = self._free_name("Region 1") if name is None else name
+        title = free_name("Region 1", self.names) if name is None else name
         region = fit(Region(title, low, high, **more), self.covered)  # type: ignore[arg-type]
-        self._require_free(region.name)
+        self._requirefree_name(region.name)
         self._append([region], f"add {region.name}")
         return region
 
@@ -200,12 +201,12 @@ class RegionList:
         entry = self._entry(name)
         region = entry.region.change(name=to)
         if region.name != entry.region.name:
-            self._require_free(region.name)
+            self._requirefree_name(region.name)
             self._put(entry.key, region, f"rename {name}")
 
     def duplicate(self, name: str) -> Region:
         """Add a region that is the same but for its name, and choose it."""
-        region = self[name].change(name=self._free_name(name))
+        region = self[name].change(name=free_name(name, self.names))
         self._append([region], f"duplicate {name}")
         return region
 
@@ -264,11 +265,13 @@ class RegionList:
         Raises
         ------
         InputError
-            When the file cannot be read, or holds no regions; nothing is added then.
+            When the file cannot be read, holds no regions, or one that is outside of what the scan covers altogether;
+            nothing is added then.
         """
         taken, added = list(self.names), []
         for region in read_regions(path, views=self.covered.views):
-            name = _free(region.name, taken)
+            self._require_near(str(path), region)
+            name = free_name(region.name, taken)
             taken.append(name)
             added.append(fit(region.change(name=name), self.covered))
         if added:
@@ -288,7 +291,7 @@ class RegionList:
         """See what others have added to the scene, or taken out of it."""
         if self._refreshing:
             return
-        entries = _distinct(self.display.nodes.found())
+        entries = distinct(self.display.nodes.found())
         before = {entry.key for entry in self._state.entries}
         now = {entry.key for entry in entries}
         if now != before:
@@ -298,7 +301,7 @@ class RegionList:
     def node_changed(self, key: str, region: Region, dragging: bool) -> None:
         """A region was changed in the scene; see :class:`MITOReconstructionLib.scene.regions.RegionListener`."""
         others = [entry.region.name for entry in self._state.entries if entry.key != key]
-        wanted = region.change(name=_free(region.name, others))
+        wanted = region.change(name=free_name(region.name, others))
         if not dragging:
             self._put(key, wanted, f"change {wanted.name}", f"{key} node")
             return
@@ -339,12 +342,20 @@ class RegionList:
         known = ", ".join(self.names) or "none"
         raise InputError("region", expected=f"one of: {known}", found=repr(name), remedy="Choose one of these, or add it.")
 
-    def _free_name(self, name: str) -> str:
-        return _free(name, self.names)
-
-    def _require_free(self, name: str) -> None:
+    def _requirefree_name(self, name: str) -> None:
         if name in self.names:
             raise InputError("name of a region", expected="one that is not taken", found=repr(name), remedy="Choose another name.")
+
+    def _require_near(self, where: str, region: Region) -> None:
+        least, most = self.covered[:2]
+        edges = zip(region.minimum, region.maximum, least, most, strict=True)
+        if not all(low < limit and high > start for low, high, start, limit in edges):
+            raise InputError(
+                f"{where}: region '{region.name}'",
+                expected=f"a box that reaches into what the scan covers, {_numbers(least)} to {_numbers(most)} mm",
+                found=f"{_numbers(region.minimum)} to {_numbers(region.maximum)} mm",
+                remedy="Open the sample that the regions were made for.",
+            )
 
     def _append(self, regions: Iterable[Region], text: str) -> None:
         added = tuple(Entry(uuid.uuid4().hex, region) for region in regions)
@@ -373,22 +384,5 @@ def _replaced(state: _State, key: str, region: Region) -> _State:
     return state._replace(entries=tuple(Entry(key, region) if entry.key == key else entry for entry in state.entries))
 
 
-def _distinct(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The same, each with a name of its own."""
-    made: list[Entry] = []
-    for entry in entries:
-        name = _free(entry.region.name, [known.region.name for known in made])
-        made.append(Entry(entry.key, entry.region.change(name=name)))
-    return tuple(made)
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    """The name, or where it is taken the next number behind it that is not."""
-    if name not in taken:
-        return name
-    stem, _, end = name.rpartition(" ")
-    number = int(end) + 1 if stem and end.isdecimal() and len(end) < 6 else 2
-    stem = stem if stem and end.isdecimal() and len(end) < 6 else name
-    while f"{stem} {number}" in taken:
-        number += 1
-    return f"{stem} {number}"
+def _numbers(values: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{value:.1f}" for value in values) + ")"

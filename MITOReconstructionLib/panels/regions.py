@@ -169,7 +169,7 @@ class RegionsSection:
             self._regions.chosen = names[row] if 0 <= row < len(names) else None
 
     def _rename(self) -> None:
-        if not self._setting and self.session.scan is not None and self._regions.chosen is not None:
+        if not self._setting and self.session.scan is not None and str(self.name.text) != (self._regions.chosen or self.name.text):
             with self._trying():
                 self._regions.rename(self._chosen(), str(self.name.text))
             self.update()

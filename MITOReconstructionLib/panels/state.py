@@ -70,7 +70,9 @@ class State:
         self.update(**{name: value})
 
     def update(self, **values: Any) -> None:
-        """Change several settings at once."""
+        """Change several settings at once. A method that is given without parameters has its defaults."""
+        if values.get("method", self.method) != self.method:
+            values.setdefault("parameters", {})
         checked = {name: _checked(name, value) for name, value in values.items()}
         if all(self._values[name] == value for name, value in checked.items()):
             return

@@ -60,6 +60,8 @@ def test_the_list(host: Host, loaded: Any) -> None:
     rename(loaded, "Knot")
     assert "not taken" in loaded.regions.status.text
     assert (names(loaded), loaded.regions.name.text) == (["Knot", "Knot 2"], "Knot 2")
+    loaded.regions.name.editingFinished()  # the field loses the focus: the message stays
+    assert "not taken" in loaded.regions.status.text
     rename(loaded, "  ")
     assert names(loaded) == ["Knot", "Knot 2"]
     press(loaded, "undo", "undo")

@@ -396,4 +396,7 @@ def test_saved_and_read(session: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('[{"name": "a"}]')
     with pytest.raises(InputError, match=r"bad\.json: region 0"):
         regions.load(tmp_path / "bad.json")
+    (tmp_path / "other.json").write_text('[{"name": "a", "minimum": [0, 0, 900], "maximum": [10, 10, 950]}]')
+    with pytest.raises(InputError, match=r"other\.json: region 'a': expected a box that reaches into what the scan covers, \(-225.7"):
+        regions.load(tmp_path / "other.json")
     assert regions.names == ["Knot", "b", "far"]

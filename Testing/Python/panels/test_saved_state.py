@@ -53,6 +53,8 @@ def test_settings_are_checked() -> None:
     state.parameters = {"iterations": 3}
     state.parameters["iterations"] = 4  # a copy
     assert state.parameters == {"iterations": 3}
+    state.method = "sirt"
+    assert state.parameters == {}  # those of another method are of no use
     assert state.node is None
     scene.Clear(1)
 
