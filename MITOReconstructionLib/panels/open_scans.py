@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.errors import InputError, MITOError
 from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.panels.region_list import RegionList
 from MITOReconstructionLib.panels.state import State
@@ -233,7 +233,7 @@ class OpenScans:
             name = str(entry.get("name"))
             try:
                 scan = self.open(str(entry.get("folder")), name)
-            except InputError as error:
+            except MITOError as error:
                 self._lost.append(entry)
                 problems.append(f"{name}: {error}")
                 continue

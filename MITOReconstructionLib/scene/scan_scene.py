@@ -230,17 +230,22 @@ class ScanScene:
     def remove(self) -> None:
         """Take everything that this object put into the scene out of it."""
         for part in self.volumes.values():
+            self.folder.discard(part.node)
             part.remove()
         self.volumes.clear()
-        self.remove_models()
+        self._remove_models()
         self.folder.remove()
 
     def remove_models(self) -> None:
         """Take everything but volumes out of the scene, and the folder where nothing is left in it."""
+        self._remove_models()
+        if not self.folder.members:
+            self.folder.remove()
+
+    def _remove_models(self) -> None:
         if self.detector.alive:
             self.detector.display.SetTextureImageDataConnection(None)
         for part in (*self._models(), *([self.region] if self.region else [])):
+            self.folder.discard(part.node)
             part.remove()
         self.region = None
-        if not self.folder.members:
-            self.folder.remove()

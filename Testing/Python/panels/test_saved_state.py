@@ -184,6 +184,14 @@ def test_a_node_that_cannot_be_read_is_left_alone(open_session: Any, session: An
     assert node.GetScene() is session.scene
 
 
+def test_a_state_that_makes_no_sense(open_session: Any, session: Any, sample: Path) -> None:
+    told = [{}, {"name": 3, "folder": 4, "region": [], "visible": 7}, {"name": "c", "folder": str(sample), "region": {}, "visible": []}]
+    session.state.update(scans=told, scan="nobody", region="none")
+    other = open_session(session.scene)
+    assert (other.scan.name, other.regions.chosen) == ("c", None)
+    assert other.open.trouble.count("no such folder") == 2
+
+
 # ---- several scans ----------------------------------------------------------------------------------------------------
 
 
