@@ -137,7 +137,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
 
     @property
     def session(self) -> Any:
-        """What the panel drives: ``load``, ``simulate``, ``estimate``, ``start``, ``cancel``, ``results``, ``regions``, ``open``,
+        """What the panel drives: ``load``, ``simulate``, ``estimate``, ``start``, ``cancel``, ``results``, ``regions``, ``opened``,
         ``state``; needs the packages."""
         if self._session is None:
             self._session = library("panels.session").Session(self.scene)
@@ -154,7 +154,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
     @property
     def scans(self) -> list[Any]:
         """The scans that are open."""
-        return list(self.session.open.scans)
+        return list(self.session.opened.scans)
 
     @property
     def state(self) -> Any:
@@ -172,11 +172,11 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
 
     def choose_scan(self, name: str) -> Any:
         """Look at another scan that is open; InputError where it is not."""
-        return self.session.open.choose(name)
+        return self.session.opened.choose(name)
 
     def close_scan(self, name: str) -> None:
         """Close a scan; its volumes and regions stay in the scene."""
-        self.session.open.close(name)
+        self.session.opened.close(name)
 
     @staticmethod
     def samples(folder: str | Path) -> list[tuple[str, Path]]:

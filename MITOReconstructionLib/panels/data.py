@@ -43,9 +43,9 @@ class DataSection:
         self._make()
         session.scan_changed.connect(self._show_scan)
         session.job_changed.connect(self.update)
-        session.state.changed.connect(self._show_folder)
+        session.state.changed.connect(self._restore_folder)
         self._list(self.folder.currentPath)
-        self._show_folder()
+        self._restore_folder()
 
     def _make(self) -> None:
         form = qt.QFormLayout(self.widget)
@@ -114,7 +114,7 @@ class DataSection:
             self.sample.addItem(name)
         self.update()
 
-    def _show_folder(self) -> None:
+    def _restore_folder(self) -> None:
         """Go to the data folder of a scene that was opened."""
         kept = self.session.state.folder
         if kept and kept != self.folder.currentPath and Path(kept).is_dir():
@@ -146,8 +146,8 @@ class DataSection:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 self.table.setItem(number, column, item)
-        if self.session.open.trouble:
-            self.status.fail(self.session.open.trouble)
+        if self.session.opened.trouble:
+            self.status.fail(self.session.opened.trouble)
         elif scan is None:
             self.status.say(_("Nothing is loaded."))
         else:

@@ -1,4 +1,4 @@
-"""Telling that something has changed."""
+"""How the sections of the panel learn that something has changed."""
 
 from __future__ import annotations
 

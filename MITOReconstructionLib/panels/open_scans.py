@@ -194,13 +194,13 @@ class OpenScans:
             known = ", ".join(self._open) or "none"
             raise InputError("scan", expected=f"one that is open: {known}", found=repr(name), remedy="Open it first.")
 
-    def _kept_view(self, scan: Scan) -> int:
+    def _kept_view(self, scan: Scan) -> int | None:
         """The view that a scene shows of a scan already, where it was saved with it."""
         for node in find_part(self.scene, "vtkMRMLModelNode", "detector", scan.name):
             with contextlib.suppress(TypeError, ValueError):
                 view = int(node.GetAttribute(VIEW))
-                return view if 0 <= view < scan.geometry.views else 0
-        return 0
+                return view if 0 <= view < scan.geometry.views else None
+        return None
 
     def _free(self, name: str) -> str:
         number = 2

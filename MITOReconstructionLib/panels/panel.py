@@ -49,13 +49,13 @@ class Panel:
 
     def enter(self) -> None:
         """The module is opened: take up what the scene has, and give the chosen region its handles back."""
-        if not self.session.open.scans:
+        if not self.session.opened.scans:
             self.session.restore()
-        self.session.open.paused = False
+        self.session.opened.paused = False
 
     def exit(self) -> None:
         """Another module is opened: no handles meanwhile."""
-        self.session.open.paused = True
+        self.session.opened.paused = True
 
     def close(self) -> None:
         """Stop every timer and the run; the widgets stay until their owner deletes them."""

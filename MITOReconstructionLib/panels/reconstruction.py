@@ -12,7 +12,7 @@ from MITOReconstructionLib.methods import methods
 from MITOReconstructionLib.panels.foreseen import EstimateLine, duration
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
 from MITOReconstructionLib.panels.session import Session
-from MITOReconstructionLib.panels.settings import SettingsKeeper
+from MITOReconstructionLib.panels.settings_keeper import SettingsKeeper
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.target import TargetCombo
 from MITOReconstructionLib.panels.time_left import TimeLeft

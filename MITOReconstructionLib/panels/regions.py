@@ -41,7 +41,7 @@ class RegionsSection:
         self._make_fields(layout)
         layout.addWidget(self.estimate.label)
         layout.addWidget(self.status.label)
-        session.open.regions_changed.connect(self.update)
+        session.opened.regions_changed.connect(self.update)
         session.scan_changed.connect(self.update)
         self.update()
 

@@ -35,24 +35,23 @@ class ScanCombo:
         self.update()
 
     def update(self) -> None:
-        """Show what is open; while something runs the scan stays the same."""
-        names = [scan.name for scan in self.session.open.scans]
-        current = self.session.open.current
+        """Show what is open; while something runs no scan is closed."""
+        names = [scan.name for scan in self.session.opened.scans]
+        current = self.session.opened.current
         self._setting = True
         if [self.combo.itemText(place) for place in range(self.combo.count)] != names:
             self.combo.clear()
             for name in names:
                 self.combo.addItem(name)
         self.combo.setCurrentIndex(-1 if current is None else names.index(current))
-        free = bool(names) and self.session.job is None
-        self.combo.enabled = free
-        self.close_button.enabled = free
+        self.combo.enabled = bool(names)
+        self.close_button.enabled = bool(names) and self.session.job is None
         self._setting = False
 
     def _choose(self, place: int) -> None:
         if not self._setting and place >= 0:
-            self.session.open.choose(self.session.open.scans[place].name)
+            self.session.opened.choose(self.session.opened.scans[place].name)
 
     def _close(self) -> None:
-        if self.session.open.current is not None:
-            self.session.open.close(self.session.open.current)
+        if self.session.opened.current is not None:
+            self.session.opened.close(self.session.opened.current)

@@ -41,7 +41,7 @@ class Session:
 
     Attributes
     ----------
-    open : OpenScans
+    opened : OpenScans
         The scans that are open: ``scans``, ``choose``, ``close``, ``regions``.
     state : State
         Settings that a saved scene keeps.
@@ -56,7 +56,7 @@ class Session:
         self.scan_changed, self.job_changed, self.results_changed = Event(), Event(), Event()
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self.state = State(scene)
-        self.open = OpenScans(scene, self.state, self.show_scan, self._shown.pop, self.scan_changed)
+        self.opened = OpenScans(scene, self.state, self.show_scan, self._shown.pop, self.scan_changed)
         self.restore()
         self._observers = _observe(scene, self)
 
@@ -84,19 +84,19 @@ class Session:
         InputError
             When it cannot be read; what was open stays open.
         """
-        self.open.trouble = ""
-        return self.open.open(folder, name)
+        self.opened.trouble = ""
+        return self.opened.open(folder, name)
 
     @property
     def scan(self) -> Scan | None:
-        """The scan that is looked at: the one loaded last, or chosen by ``open.choose``."""
-        return self.open.scan
+        """The scan that is looked at: the one loaded last, or chosen by ``opened.choose``."""
+        return self.opened.scan
 
     @property
     def regions(self) -> RegionList:
         """The regions of that scan; InputError where none is open."""
         self._open_scan()
-        return cast(RegionList, self.open.regions)
+        return cast(RegionList, self.opened.regions)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -105,10 +105,10 @@ class Session:
         return {**self.regions.options, "method": state.method, "parameters": state.parameters, "backend": state.backend}
 
     def restore(self) -> None:
-        """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``open.trouble``."""
+        """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``opened.trouble``."""
         if self.state.read():
-            self.open.restore()
-        self.open.look()
+            self.opened.restore()
+        self.opened.look()
 
     def simulate(self, folder: str | Path, *, scale: float = SIMULATED_SCALE, turns: float = SIMULATED_TURNS) -> Task[Path]:
         """Simulate a log into a new sample folder, in the background; the task's ``value`` is the folder.
@@ -218,14 +218,14 @@ class Session:
         self.cancel()
         self._shown.clear()
         was = self.scan
-        self.open.forget()
+        self.opened.forget()
         if was is not None:
             self.scan_changed()
         self.results_changed()
 
     def close(self) -> None:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
-        for event in (self.scan_changed, self.job_changed, self.results_changed, self.open.regions_changed, self.state.changed):
+        for event in (self.scan_changed, self.job_changed, self.results_changed, self.opened.regions_changed, self.state.changed):
             event.clear()
         if self.job is not None:
             self.job.cancel()
@@ -251,7 +251,7 @@ def _observe(scene: Scene, session: Session) -> list[int]:
 
     def changed(*_: object) -> None:
         if (found := known()) is not None and not found.scene.IsBatchProcessing():
-            found.open.look()
+            found.opened.look()
             found.results_changed()
 
     def imported(*_: object) -> None:

@@ -28,7 +28,7 @@ class TargetCombo:
         self.widget.toolTip = _("The whole default volume of the sample, or one of its regions")
         self._changed, self._setting = changed, False
         self.widget.connect("currentIndexChanged(int)", self._chosen)
-        session.open.regions_changed.connect(self.update)
+        session.opened.regions_changed.connect(self.update)
         self._fill()
 
     @property

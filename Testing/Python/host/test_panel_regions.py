@@ -222,10 +222,10 @@ def test_several_scans(host: Host, loaded: Any, sample: Path, tmp_path: Path) ->
     opened.combo.currentIndex = 0
     assert (loaded.session.scan.name, names(loaded), loaded.projections.slider.value) == ("cylinder", ["Region 1"], 0)
     loaded.reconstruction.start_button.click()
-    assert not opened.combo.enabled
+    assert (opened.combo.enabled, opened.close_button.enabled) == (True, False)
+    opened.combo.currentIndex = 1  # the run goes on
     host.wait_until(lambda: loaded.session.job is None, 120)
-    assert opened.combo.enabled
-    opened.combo.currentIndex = 1
+    assert opened.close_button.enabled
     assert (loaded.projections.slider.value, loaded.reconstruction.target.widget.count) == (11, 1)
     opened.close_button.click()
     opened.close_button.click()
@@ -311,7 +311,7 @@ def test_a_closed_scene_opens_nothing(host: Host, loaded: Any, sample: Path) -> 
     host.close_scene()
     host.select_module("")
     host.select_module("MITOReconstruction")
-    assert (loaded.session.open.scans, names(loaded), loaded.data.opened.combo.count) == ([], [], 0)
+    assert (loaded.session.opened.scans, names(loaded), loaded.data.opened.combo.count) == ([], [], 0)
     loaded.data.load_button.click()
     assert (loaded.session.scan.folder, names(loaded)) == (sample, [])
     fresh = host.reload("MITOReconstruction").panel

@@ -79,9 +79,9 @@ def test_only_the_chosen_one_has_handles(session: Any) -> None:
     assert [bool(node.GetLocked()) for node in (a, b)] == [False, True]
     regions.display.editing = False
     assert [bool(node.GetLocked()) for node in (a, b)] == [True, True]
-    session.open.paused, regions.display.editing = True, True
+    session.opened.paused, regions.display.editing = True, True
     assert a.GetLocked()
-    session.open.paused = False
+    session.opened.paused = False
     assert not a.GetLocked()
 
 

@@ -107,7 +107,7 @@ def test_work_goes_on_in_an_opened_scene(open_session: Any, session: Any, sample
     scene = load_scene(tmp_path / "scene.mrb")
     before = views_aside(ids(scene))
     again = open_session(scene)
-    assert (again.scan.folder, again.open.trouble, again.shown.view) == (sample, "", 17)
+    assert (again.scan.folder, again.opened.trouble, again.shown.view) == (sample, "", 17)
     assert not again.shown.is_visible("rays")
     assert (again.regions.chosen, again.regions.names) == ("Knot", ["Knot", "b"])
     assert [region.to_dict() for region in again.regions] == saved
@@ -136,9 +136,9 @@ def test_a_scene_is_opened_into_a_session(open_session: Any, session: Any, tmp_p
     assert calls[-1] is other.scan
     load_scene(tmp_path / "scene.mrb", other.scene)  # added once more
     assert other.regions.names == ["Knot", "Knot 2"]
-    assert [scan.name for scan in other.open.scans] == ["cylinder"]
+    assert [scan.name for scan in other.opened.scans] == ["cylinder"]
     other.scene.Clear()
-    assert (other.scan, other.open.scans, other.state.scans) == (None, [], [])
+    assert (other.scan, other.opened.scans, other.state.scans) == (None, [], [])
     load_scene(tmp_path / "scene.mrb", other.scene)
     assert (other.scan.name, other.regions.names) == ("cylinder", ["Knot"])
 
@@ -149,14 +149,14 @@ def test_a_scan_that_is_gone(open_session: Any, two: Any, tmp_path: Path) -> Non
     save_scene(two.scene, tmp_path / "scene.mrb")
     (tmp_path / "pine").rename(tmp_path / "elsewhere")
     other = open_session(load_scene(tmp_path / "scene.mrb"))
-    assert "pine" in other.open.trouble
-    assert other.open.trouble.count("no such folder") == 1
+    assert "pine" in other.opened.trouble
+    assert other.opened.trouble.count("no such folder") == 1
     assert (other.scan.name, other.state.method) == ("cylinder", "sirt")
     save_scene(other.scene, tmp_path / "again.mrb")
     (tmp_path / "elsewhere").rename(tmp_path / "pine")
     last = open_session(load_scene(tmp_path / "again.mrb"))  # nothing was lost meanwhile
-    assert (last.open.trouble, [scan.name for scan in last.open.scans]) == ("", ["cylinder", "pine"])
-    last.open.choose("pine")
+    assert (last.opened.trouble, [scan.name for scan in last.opened.scans]) == ("", ["cylinder", "pine"])
+    last.opened.choose("pine")
     assert last.regions.names == ["Kept"]
 
 
@@ -189,41 +189,41 @@ def test_a_state_that_makes_no_sense(open_session: Any, session: Any, sample: Pa
     session.state.update(scans=told, scan="nobody", region="none")
     other = open_session(session.scene)
     assert (other.scan.name, other.regions.chosen) == ("c", None)
-    assert other.open.trouble.count("no such folder") == 2
+    assert other.opened.trouble.count("no such folder") == 2
 
 
 # ---- several scans ----------------------------------------------------------------------------------------------------
 
 
 def test_each_scan_has_its_folder_its_regions_and_its_parts(two: Any) -> None:
-    assert [scan.name for scan in two.open.scans] == ["cylinder", "pine"]
+    assert [scan.name for scan in two.opened.scans] == ["cylinder", "pine"]
     assert (two.scan.name, two.regions.names) == ("pine", [])
     two.regions.add("p")
     pine = two.shown
     pine.set_visible("rays", False)
-    two.open.choose("cylinder")
+    two.opened.choose("cylinder")
     cylinder = two.shown
     two.regions.add("c")
     assert (pine.folder.item != cylinder.folder.item, two.regions.names) == (True, ["c"])
     assert [node.GetName() for node in pine.folder.members if node.IsA("vtkMRMLMarkupsROINode")] == ["p"]
     assert [part for part in ("trajectory", "source", "detector", "rays") if pine.is_visible(part)] == []
     assert cylinder.is_visible("rays")
-    two.open.choose("pine")
+    two.opened.choose("pine")
     assert (pine.is_visible("trajectory"), pine.is_visible("rays"), cylinder.is_visible("trajectory")) == (True, False, False)
     assert (two.regions.chosen, two.regions.node("p").GetDisplayNode().GetVisibility()) == ("p", 1)
-    two.open.choose("cylinder")
+    two.opened.choose("cylinder")
     assert (two.regions.chosen, two.regions.display.view_range.visible) == ("c", True)
     with pytest.raises(InputError, match="cylinder, pine"):
-        two.open.choose("oak")
+        two.opened.choose("oak")
 
 
 def test_what_is_hidden_is_shown_again_after_opening(open_session: Any, two: Any, tmp_path: Path) -> None:
     two.shown.set_visible("rays", False)
-    two.open.choose("cylinder")
+    two.opened.choose("cylinder")
     save_scene(two.scene, tmp_path / "scene.mrb")
     other = open_session(load_scene(tmp_path / "scene.mrb"))
     assert (other.scan.name, other.shown.is_visible("trajectory")) == ("cylinder", True)
-    other.open.choose("pine")
+    other.opened.choose("pine")
     assert (other.shown.is_visible("trajectory"), other.shown.is_visible("rays")) == (True, False)
 
 
@@ -231,29 +231,29 @@ def test_the_same_name_from_another_folder(session: Any, sample: Path, tmp_path:
     shutil.copytree(sample, tmp_path / "cylinder")
     session.regions.add("a")
     session.load(tmp_path / "cylinder")
-    assert [scan.name for scan in session.open.scans] == ["cylinder", "cylinder 2"]
+    assert [scan.name for scan in session.opened.scans] == ["cylinder", "cylinder 2"]
     assert session.regions.names == []
     session.load(tmp_path / "cylinder")
     session.load(sample)
-    assert ([scan.name for scan in session.open.scans], session.regions.names) == (["cylinder", "cylinder 2"], ["a"])
+    assert ([scan.name for scan in session.opened.scans], session.regions.names) == (["cylinder", "cylinder 2"], ["a"])
 
 
 def test_closing_one(two: Any, sample: Path) -> None:
     two.regions.add("p")
     folder = two.scan.folder
-    two.open.close("pine")
-    assert (two.scan.name, [scan.name for scan in two.open.scans], len(two.state.scans)) == ("cylinder", ["cylinder"], 1)
+    two.opened.close("pine")
+    assert (two.scan.name, [scan.name for scan in two.opened.scans], len(two.state.scans)) == ("cylinder", ["cylinder"], 1)
     assert two.scene.GetNodesByName("pine trajectory").GetNumberOfItems() == 0
     assert not two.scene.GetFirstNodeByName("p").GetDisplayNode().GetVisibility()
     nodes = ids(two.scene)
     two.load(folder)
     assert two.regions.names == ["p"]
-    two.open.close("pine")
+    two.opened.close("pine")
     assert ids(two.scene) == nodes
-    two.open.close("cylinder")
-    assert (two.scan, two.open.scans, two.state.scans) == (None, [], [])
+    two.opened.close("cylinder")
+    assert (two.scan, two.opened.scans, two.state.scans) == (None, [], [])
     with pytest.raises(InputError, match="expected one that is open: none"):
-        two.open.close("cylinder")
+        two.opened.close("cylinder")
     two.load(sample)
     assert two.shown.is_visible("trajectory")
 
