@@ -68,6 +68,21 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
     ----------
     scene : vtkMRMLScene, optional
         Where scans and volumes are shown; the application's scene by default.
+
+    Examples
+    --------
+    In Slicer's Python console, on what the panel shows; a script makes a ``MITOReconstructionLogic()`` of its own::
+
+        logic = slicer.util.getModuleLogic("MITOReconstruction")
+        scan = logic.load("/data/pine_16_1")
+        logic.regions.add("Knot", (-20, -60, 200), (40, 0, 260), spacing=0.5)  # mm; it is chosen now
+        logic.regions.change("Knot", views=(2000, 6000))                       # else the views are automatic
+        logic.regions.undo()
+        logic.regions.save("/data/pine-regions.json")
+        logic.state.update(method="sirt", parameters={"iterations": 30})
+        volume = logic.reconstruct(scan, **logic.options)
+        logic.show_volume(volume, scan, "Knot")
+        slicer.util.saveScene("/data/pine.mrb")                                # opened again, all of this goes on
     """
 
     def __init__(self, scene: Any = None) -> None:
@@ -122,10 +137,46 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
 
     @property
     def session(self) -> Any:
-        """What the panel drives: ``load``, ``simulate``, ``estimate``, ``start``, ``cancel``, ``results``; needs the packages."""
+        """What the panel drives: ``load``, ``simulate``, ``estimate``, ``start``, ``cancel``, ``results``, ``regions``, ``opened``,
+        ``state``; needs the packages."""
         if self._session is None:
             self._session = library("panels.session").Session(self.scene)
         return self._session
+
+    @property
+    def regions(self) -> Any:
+        """The regions of the scan that is looked at, a ``RegionList``; InputError where none is open.
+
+        ``add``, ``change``, ``rename``, ``duplicate``, ``delete``, ``undo``, ``redo``, ``save``, ``load``, ``chosen``.
+        """
+        return self.session.regions
+
+    @property
+    def scans(self) -> list[Any]:
+        """The scans that are open."""
+        return list(self.session.opened.scans)
+
+    @property
+    def state(self) -> Any:
+        """The settings that a saved scene keeps, as attributes: ``method``, ``parameters``, ``backend``, ``folder`` ..."""
+        return self.session.state
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is set up: the chosen region's grid and views, method, parameters and backend, as ``reconstruct`` takes them."""
+        return dict(self.session.options)
+
+    def load(self, folder: str | Path, name: str | None = None) -> Any:
+        """Open a sample beside those that are open, show it, and look at it; the Scan is returned."""
+        return self.session.load(folder, name)
+
+    def choose_scan(self, name: str) -> Any:
+        """Look at another scan that is open; InputError where it is not."""
+        return self.session.opened.choose(name)
+
+    def close_scan(self, name: str) -> None:
+        """Close a scan; its volumes and regions stay in the scene."""
+        self.session.opened.close(name)
 
     @staticmethod
     def samples(folder: str | Path) -> list[tuple[str, Path]]:
@@ -232,6 +283,16 @@ class MITOReconstructionWidget(ScriptedLoadableModuleWidget):
             for widget in (self.missingLabel, self.installButton):
                 widget.hide()
             self.makePanel()
+
+    def enter(self) -> None:
+        """The module is opened."""
+        if self.panel is not None:
+            self.panel.enter()
+
+    def exit(self) -> None:
+        """Another module is opened."""
+        if self.panel is not None:
+            self.panel.exit()
 
     def cleanup(self) -> None:
         """Stop the run, where one goes on, before the module is closed or reloaded."""

@@ -11,6 +11,7 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.scan_combo import ScanCombo
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.watch import Watch
@@ -42,7 +43,9 @@ class DataSection:
         self._make()
         session.scan_changed.connect(self._show_scan)
         session.job_changed.connect(self.update)
+        session.state.changed.connect(self._restore_folder)
         self._list(self.folder.currentPath)
+        self._restore_folder()
 
     def _make(self) -> None:
         form = qt.QFormLayout(self.widget)
@@ -66,6 +69,8 @@ class DataSection:
         self.progress = qt.QProgressBar()
         self.progress.setRange(0, 100)
         form.addRow(self.progress)
+        self.opened = ScanCombo(self.session)
+        form.addRow(_("Loaded:"), self.opened.row)
         form.addRow(self.status.label)
         self.table = _table()
         form.addRow(self.table)
@@ -80,6 +85,7 @@ class DataSection:
         """Open the sample that is chosen."""
         name, folder = self.samples[self.sample.currentIndex]
         self.folder.addCurrentPathToHistory()
+        self.session.state.folder = str(self.folder.currentPath)
         with self.status.catching():
             self.session.load(folder, name)
 
@@ -108,6 +114,12 @@ class DataSection:
             self.sample.addItem(name)
         self.update()
 
+    def _restore_folder(self) -> None:
+        """Go to the data folder of a scene that was opened."""
+        kept = self.session.state.folder
+        if kept and kept != self.folder.currentPath and Path(kept).is_dir():
+            self.folder.currentPath = kept
+
     def _progressed(self, task: Any) -> None:
         self.progress.value = round(100 * task.progress.fraction)
         self.status.say(_("Simulating: {step}").format(step=task.progress.step))
@@ -134,7 +146,9 @@ class DataSection:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 self.table.setItem(number, column, item)
-        if scan is None:
+        if self.session.opened.trouble:
+            self.status.fail(self.session.opened.trouble)
+        elif scan is None:
             self.status.say(_("Nothing is loaded."))
         else:
             self.status.say(_("{name} is loaded.").format(name=scan.name))

@@ -30,10 +30,14 @@ def duration(seconds: float) -> str:
 
 
 class EstimateLine:
-    """Says memory and time of the run that is set up, or in red why it cannot run; ``status.label`` is the widget."""
+    """Says memory and time of the run that is set up, or in red why it cannot run; ``status.label`` is the widget.
+
+    Each Status in ``mirrors`` says the same.
+    """
 
     def __init__(self) -> None:
         self.status = Status("estimate")
+        self.mirrors: list[Status] = []
         self.known: Estimate | None = None
         self._wanted: tuple[Scan, dict[str, Any]] | None = None
         self._watch = Watch(self._found)
@@ -48,14 +52,22 @@ class EstimateLine:
         self._wanted = None if scan is None else (scan, dict(options))
         if scan is None:
             self.close()
-            self.status.say("")
+            self._say("")
         else:
             self._timer.start()
 
     def fail(self, text: str) -> None:
         """Say why there is nothing to be estimated."""
         self.want(None, {})
-        self.status.fail(text)
+        self._fail(text)
+
+    def _say(self, text: str) -> None:
+        for status in (self.status, *self.mirrors):
+            status.say(text)
+
+    def _fail(self, text: str) -> None:
+        for status in (self.status, *self.mirrors):
+            status.fail(text)
 
     def _begin(self) -> None:
         if self._wanted is None or self._watch.job is not None:
@@ -72,11 +84,11 @@ class EstimateLine:
             return
         self.known = task.value
         if task.value is None:
-            self.status.fail(str(task.error))
+            self._fail(str(task.error))
         elif not task.value.possible:
-            self.status.fail(" ".join(task.value.reasons))
+            self._fail(" ".join(task.value.reasons))
         else:
-            self.status.say(_in_words(task.value))
+            self._say(_in_words(task.value))
 
     def close(self) -> None:
         """Stop the timers."""

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from MITOReconstructionLib.panels.data import DataSection
 from MITOReconstructionLib.panels.projections import ProjectionsSection
 from MITOReconstructionLib.panels.reconstruction import ReconstructionSection
+from MITOReconstructionLib.panels.regions import RegionsSection
 from MITOReconstructionLib.panels.results import ResultsSection
 from MITOReconstructionLib.panels.session import Session
 
@@ -31,9 +32,11 @@ class Panel:
         self.session = session
         self.data = DataSection(session)
         self.projections = ProjectionsSection(session)
+        self.regions = RegionsSection(session)
         self.reconstruction = ReconstructionSection(session)
         self.results = ResultsSection(session)
-        self.sections = (self.data, self.projections, self.reconstruction, self.results)
+        self.reconstruction.estimate.mirrors.append(self.regions.estimate)
+        self.sections = (self.data, self.projections, self.regions, self.reconstruction, self.results)
         self.buttons = [_section(section.title, section.widget) for section in self.sections]
         for button in self.buttons:
             layout.addWidget(button)
@@ -43,6 +46,16 @@ class Panel:
     def _look_at_scan(self) -> None:
         if self.session.scan is not None:
             slicer.util.resetThreeDViews()
+
+    def enter(self) -> None:
+        """The module is opened: take up what the scene has, and give the chosen region its handles back."""
+        if not self.session.opened.scans:
+            self.session.restore()
+        self.session.opened.paused = False
+
+    def exit(self) -> None:
+        """Another module is opened: no handles meanwhile."""
+        self.session.opened.paused = True
 
     def close(self) -> None:
         """Stop every timer and the run; the widgets stay until their owner deletes them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -48,6 +49,20 @@ class ParameterWidgets:
     def values(self) -> dict[str, Any]:
         """What is chosen now, by name."""
         return {name: read() for name, read in self._read.items()}
+
+    @values.setter
+    def values(self, values: Mapping[str, Any]) -> None:
+        for name in set(values) & set(self.fields):
+            field, value = self.fields[name], values[name]
+            with contextlib.suppress(TypeError, ValueError):  # a value of another type, from a scene of another version
+                if isinstance(field, qt.QComboBox):
+                    field.currentIndex = max(field.findText(str(value)), 0)
+                elif isinstance(field, qt.QCheckBox):
+                    field.checked = bool(value)
+                elif isinstance(field, qt.QLineEdit):
+                    field.text = str(value)
+                else:
+                    field.value = value
 
 
 Field = tuple[Any, str, Callable[[], Any]]

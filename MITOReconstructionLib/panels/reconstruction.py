@@ -9,11 +9,12 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.methods import methods
-from MITOReconstructionLib.panels.box import BoxFields
 from MITOReconstructionLib.panels.foreseen import EstimateLine, duration
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
 from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.panels.settings_keeper import SettingsKeeper
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.panels.target import TargetCombo
 from MITOReconstructionLib.panels.time_left import TimeLeft
 from MITOReconstructionLib.panels.watch import Watch
 from MITOReconstructionLib.projectors.backends import backend_names, describe_backends
@@ -45,16 +46,17 @@ class ReconstructionSection:
         self._make_settings()
         self._make_run()
         self._choose_method(0)
+        self.kept.begin()
         session.scan_changed.connect(self._show_scan)
         session.job_changed.connect(self.update)
         self._show_scan()
 
     def _make_settings(self) -> None:
         layout = qt.QVBoxLayout(self.widget)
-        self.box = BoxFields(self._changed)
-        layout.addWidget(self.box.widget)
         form = qt.QFormLayout()
         layout.addLayout(form)
+        self.target = TargetCombo(self.session, self._changed)
+        form.addRow(_("Reconstruct:"), self.target.widget)
         self.method = qt.QComboBox()
         for method in self.methods:
             self.method.addItem(method.title)
@@ -73,6 +75,8 @@ class ReconstructionSection:
         self.process = qt.QCheckBox(_("In a separate process"))
         self.process.toolTip = _("It can crash without harm to Slicer, and can always be stopped")
         form.addRow(self.process)
+        self.kept = SettingsKeeper(self.session, self)
+        self.process.connect("toggled(bool)", self.kept.write)
         self.method.connect("currentIndexChanged(int)", self._choose_method)
         self.backend.connect("currentIndexChanged(int)", self._changed)
 
@@ -101,11 +105,12 @@ class ReconstructionSection:
         Raises
         ------
         InputError
-            When the fields make no box.
+            When the region cannot be used.
         """
         method = self.methods[self.method.currentIndex]
         values = {} if self.parameters is None else self.parameters.values
-        return {"grid": self.box.grid, "method": method.name, "parameters": values, "backend": str(self.backend.currentText)}
+        backend = str(self.backend.currentText)
+        return {**self.target.options, "method": method.name, "parameters": values, "backend": backend}
 
     def _choose_method(self, place: int) -> None:
         method = self.methods[place]
@@ -121,22 +126,15 @@ class ReconstructionSection:
     def _changed(self) -> None:
         if self.parameters is None:  # still being made
             return
-        scan, shown = self.session.scan, self.session.shown
+        self.kept.write()
         try:
             options = self.options
         except InputError as error:
             self.estimate.fail(str(error))
             return
-        self.estimate.want(scan, options)
-        if shown is not None and options["grid"] is not None:
-            shown.show_region(options["grid"])
-        if shown is not None and shown.region is not None:
-            shown.set_visible("region", options["grid"] is not None)
+        self.estimate.want(self.session.scan, options)
 
     def _show_scan(self) -> None:
-        scan = self.session.scan
-        if scan is not None:
-            self.box.set_grid(scan.default_grid)
         self._changed()
         self.update()
 

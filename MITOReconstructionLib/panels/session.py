@@ -5,13 +5,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
-from MITOReconstructionLib.scan import Scan, list_samples, open_scan
+from MITOReconstructionLib.panels.event import Event
+from MITOReconstructionLib.panels.open_scans import OpenScans
+from MITOReconstructionLib.panels.region_list import RegionList
+from MITOReconstructionLib.panels.state import State
+from MITOReconstructionLib.scan import Scan, list_samples
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
 from MITOReconstructionLib.scene.host import Node, Scene, slicer
@@ -28,26 +32,6 @@ SIMULATED_SCALE = 12.0
 SIMULATED_TURNS = 3.0
 
 
-class Event:
-    """Tells those who want to know that something has changed."""
-
-    def __init__(self) -> None:
-        self._listeners: list[Callable[[], object]] = []
-
-    def connect(self, listener: Callable[[], object]) -> None:
-        """Have something called each time."""
-        self._listeners.append(listener)
-
-    def clear(self) -> None:
-        """Forget all listeners."""
-        self._listeners.clear()
-
-    def __call__(self) -> None:
-        """Tell them."""
-        for listener in list(self._listeners):
-            listener()
-
-
 class Session:
     """The work of the module on one scene. When the scene is closed, runs are cancelled and scans forgotten.
 
@@ -57,8 +41,10 @@ class Session:
 
     Attributes
     ----------
-    scan : Scan or None
-        The one that is open in the panel.
+    opened : OpenScans
+        The scans that are open: ``scans``, ``choose``, ``close``, ``regions``.
+    state : State
+        Settings that a saved scene keeps.
     job : Job, Task or None
         The run that goes on.
     scan_changed, job_changed, results_changed : Event
@@ -66,10 +52,12 @@ class Session:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.scan: Scan | None = None
         self.job: Job | Task[Path] | None = None
         self.scan_changed, self.job_changed, self.results_changed = Event(), Event(), Event()
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
+        self.state = State(scene)
+        self.opened = OpenScans(scene, self.state, self.show_scan, self._shown.pop, self.scan_changed)
+        self.restore()
         self._observers = _observe(scene, self)
 
     # ---- scans -----------------------------------------------------------------------------------------------------
@@ -96,11 +84,31 @@ class Session:
         InputError
             When it cannot be read; what was open stays open.
         """
-        scan = open_scan(folder, name=name)
-        self.show_scan(scan)
-        self.scan = scan
-        self.scan_changed()
-        return scan
+        self.opened.trouble = ""
+        return self.opened.open(folder, name)
+
+    @property
+    def scan(self) -> Scan | None:
+        """The scan that is looked at: the one loaded last, or chosen by ``opened.choose``."""
+        return self.opened.scan
+
+    @property
+    def regions(self) -> RegionList:
+        """The regions of that scan; InputError where none is open."""
+        self._open_scan()
+        return cast(RegionList, self.opened.regions)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is set up, for :meth:`estimate` and :meth:`start`: the state's method, parameters and backend, and the region."""
+        state = self.state
+        return {**self.regions.options, "method": state.method, "parameters": state.parameters, "backend": state.backend}
+
+    def restore(self) -> None:
+        """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``opened.trouble``."""
+        if self.state.read():
+            self.opened.restore()
+        self.opened.look()
 
     def simulate(self, folder: str | Path, *, scale: float = SIMULATED_SCALE, turns: float = SIMULATED_TURNS) -> Task[Path]:
         """Simulate a log into a new sample folder, in the background; the task's ``value`` is the folder.
@@ -209,14 +217,15 @@ class Session:
         """Cancel what runs and let go of every scan: the scene was closed."""
         self.cancel()
         self._shown.clear()
-        if self.scan is not None:
-            self.scan = None
+        was = self.scan
+        self.opened.forget()
+        if was is not None:
             self.scan_changed()
         self.results_changed()
 
     def close(self) -> None:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
-        for event in (self.scan_changed, self.job_changed, self.results_changed):
+        for event in (self.scan_changed, self.job_changed, self.results_changed, self.opened.regions_changed, self.state.changed):
             event.clear()
         if self.job is not None:
             self.job.cancel()
@@ -242,9 +251,15 @@ def _observe(scene: Scene, session: Session) -> list[int]:
 
     def changed(*_: object) -> None:
         if (found := known()) is not None and not found.scene.IsBatchProcessing():
+            found.opened.look()
             found.results_changed()
 
-    events = {kind.EndCloseEvent: closed, kind.EndImportEvent: changed, kind.NodeRemovedEvent: changed}
-    _kept[id(session)] = (closed, changed)
+    def imported(*_: object) -> None:
+        if (found := known()) is not None:
+            found.restore()
+            found.results_changed()
+
+    events = {kind.EndCloseEvent: closed, kind.EndImportEvent: imported, kind.NodeRemovedEvent: changed}
+    _kept[id(session)] = (closed, changed, imported)
     weakref.finalize(session, _kept.pop, id(session), None)
     return [scene.AddObserver(event, callback) for event, callback in events.items()]

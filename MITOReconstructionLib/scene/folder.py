@@ -47,6 +47,13 @@ class ScanFolder:
             item = hierarchy.CreateItem(self.item, node)
         hierarchy.SetItemParent(item, self.item)
 
+    def discard(self, node: Node) -> None:
+        """Take a node out of the hierarchy that leaves the scene, or has left it: without the application nobody else does."""
+        hierarchy = self._hierarchy()
+        item = hierarchy.GetItemByDataNode(node)
+        if item != hierarchy.GetInvalidItemID():
+            hierarchy.RemoveItem(item, False, False)
+
     @property
     def members(self) -> list[Node]:
         """The nodes in the folder."""

@@ -31,6 +31,7 @@ _NODE_CLASSES = (
     "vtkMRMLMarkupsROIDisplayNode",
     "vtkMRMLMarkupsJsonStorageNode",
     "vtkMRMLMarkupsROIJsonStorageNode",
+    "vtkMRMLScriptedModuleNode",
     "vtkMRMLVolumePropertyNode",
     "vtkMRMLVolumePropertyStorageNode",
     "vtkMRMLVolumePropertyJsonStorageNode",

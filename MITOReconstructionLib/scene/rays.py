@@ -9,14 +9,14 @@ from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.parts import ModelPart, cell_array
 
-__all__ = ["DetectorOutlines", "RaysModel"]
+__all__ = ["DetectorOutlines", "RaysModel", "detector_edges"]
 
 
 def _edge_columns(geometry: ScanGeometry, count: int) -> NDArray[np.float64]:
     return np.linspace(geometry.detector.column_min, geometry.detector.column_max, count)
 
 
-def _edge(geometry: ScanGeometry, views: NDArray[np.intp], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+def detector_edges(geometry: ScanGeometry, views: NDArray[np.intp], columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points around the detector's edge, shape (views, 2 * columns, 3): along its bottom, and back along its top."""
     rows = np.array([geometry.detector.row_min, geometry.detector.row_max])
     both = geometry.detector_points(views, columns=columns, rows=rows)
@@ -47,7 +47,7 @@ class RaysModel(ModelPart):
 
     def _positions(self, view: int) -> NDArray[np.float64]:
         index = np.array([view])
-        return np.concatenate([self._geometry.sources(index), _edge(self._geometry, index, self._columns)[0]])
+        return np.concatenate([self._geometry.sources(index), detector_edges(self._geometry, index, self._columns)[0]])
 
     def show(self, view: int) -> None:
         """Move the rays to a view."""
@@ -71,7 +71,7 @@ class DetectorOutlines(ModelPart):
 
     def _positions(self, first: int, last: int) -> NDArray[np.float64]:
         views = np.round(np.linspace(first, last, self.count)).astype(np.intp)
-        return _edge(self._geometry, views, self._columns).reshape(-1, 3)
+        return detector_edges(self._geometry, views, self._columns).reshape(-1, 3)
 
     def show(self, first: int, last: int) -> None:
         """Show the outlines of views ``first`` to ``last``, both included."""

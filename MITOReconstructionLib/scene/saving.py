@@ -160,4 +160,6 @@ def _readable(scene: Scene) -> Iterator[None]:
             yield
         finally:
             logic.RemoveDataIOFromScene()
+            scene.SetCacheManager(None)  # else the scene keeps the two, which no longer have a folder
+            scene.SetDataIOManager(None)
             logic.SetMRMLScene(None)

@@ -229,9 +229,23 @@ class ScanScene:
 
     def remove(self) -> None:
         """Take everything that this object put into the scene out of it."""
-        self.detector.display.SetTextureImageDataConnection(None)
-        for part in (*self._models(), *([self.region] if self.region else []), *self.volumes.values()):
+        for part in self.volumes.values():
+            self.folder.discard(part.node)
+            part.remove()
+        self.volumes.clear()
+        self._remove_models()
+        self.folder.remove()
+
+    def remove_models(self) -> None:
+        """Take everything but volumes out of the scene, and the folder where nothing is left in it."""
+        self._remove_models()
+        if not self.folder.members:
+            self.folder.remove()
+
+    def _remove_models(self) -> None:
+        if self.detector.alive:
+            self.detector.display.SetTextureImageDataConnection(None)
+        for part in (*self._models(), *([self.region] if self.region else [])):
+            self.folder.discard(part.node)
             part.remove()
         self.region = None
-        self.volumes.clear()
-        self.folder.remove()

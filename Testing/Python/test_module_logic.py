@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -182,3 +183,30 @@ def test_a_started_job_gives_scan_and_volume(module: ModuleType, tmp_path: Path)
     node = logic.show_volume(volume, scan)
     np.testing.assert_allclose(slicer.util.arrayFromVolume(node), volume.array.transpose(2, 1, 0))
     assert logic.show_scan(scan) is logic.show_scan(scan)
+
+
+@pytest.mark.skipif(not library_is_whole(), reason="needs MITOReconstructionLib.reconstruct")
+def test_the_example_of_the_logic_runs(module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from MITOReconstructionLib.scene import load_scene, save_scene
+
+    simulate(tmp_path / "pine_16_1", cylinder(30.0), mito_geometry(scale=40, turns=2.0))
+    text = module.MITOReconstructionLogic.__doc__.partition("::\n\n")[2]
+    changes = {"/data": str(tmp_path), "spacing=0.5": "spacing=10", '"iterations": 30': '"iterations": 2'}
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    logic = module.MITOReconstructionLogic()
+    monkeypatch.setattr(slicer.util, "getModuleLogic", lambda name: logic, raising=False)
+    monkeypatch.setattr(slicer.util, "saveScene", lambda path: save_scene(slicer.mrmlScene, path), raising=False)
+    exec(textwrap.dedent(text), {"slicer": slicer})
+    assert (tmp_path / "pine-regions.json").is_file()
+    assert logic.regions["Knot"].views is None
+    other = module.MITOReconstructionLogic(load_scene(tmp_path / "pine.mrb"))
+    assert ([scan.name for scan in other.scans], other.regions.chosen, other.state.method) == (["pine_16_1"], "Knot", "sirt")
+    assert other.options["grid"] == logic.options["grid"]
+    assert [node.GetName() for node in other.session.results()] == ["Knot"]
+    other.close_scan("pine_16_1")
+    with pytest.raises(InputError, match="expected one that is open: none"):
+        other.choose_scan("pine_16_1")
+    for made in (logic, other):
+        made.close()

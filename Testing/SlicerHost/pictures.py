@@ -76,33 +76,47 @@ def loaded(host: Any, widget: Any, sample: Path) -> Any:
 
 
 def set_up(host: Any, widget: Any, _sample: Path) -> Any:
-    """Total variation in a box, with its estimate: the section alone."""
+    """Total variation in a region, with its estimate: the section alone."""
     part = widget.panel.reconstruction
     part.method.currentIndex = part.method.findText("Total variation")
-    part.box.use.checked = True
     host.wait_until(lambda: part.estimate.known, SECONDS)
-    return widget.panel.buttons[2]
+    return widget.panel.buttons[3]
+
+
+def region(host: Any, widget: Any, _sample: Path) -> Any:
+    """Two regions, the second one chosen: the section alone, as narrow as people have it."""
+    part = widget.panel.regions
+    for name in ("Heartwood", "Knot at 280 mm"):
+        part.buttons["add"].click()
+        part.name.text = name
+        part.name._q.editingFinished.emit()
+    part.bounds[0].widget.setValues(5.0, 60.0)
+    part.bounds[2].widget.maximumValue = part.bounds[2].widget.minimumValue + 40.0
+    host.wait_until(lambda: widget.panel.reconstruction.estimate.known, SECONDS)
+    aim(host)
+    return host.window
 
 
 def impossible(host: Any, widget: Any, _sample: Path) -> Any:
-    """A box that cannot be: the section alone."""
-    part = widget.panel.reconstruction
-    part.box.corners[0][0].value = part.box.corners[1][0].value + 1
-    host.process_events()
+    """Voxels that are too many: the section alone."""
+    part = widget.panel.regions
+    part.voxels.sides[0].value = 0.001
+    part.voxels.sides[1].value = 0.001
+    part.voxels.sides[2].value = 0.001
+    host.wait_until(lambda: "expected" in part.estimate.text, SECONDS)
     return widget.panel.buttons[2]
 
 
 def running(host: Any, widget: Any, _sample: Path) -> Any:
     """Landweber goes on: the section alone."""
     part = widget.panel.reconstruction
-    part.box.set_grid(widget.panel.session.scan.default_grid)
-    part.box.use.checked = False
+    part.target.widget.currentIndex = 0
     part.method.currentIndex = part.method.findText("Landweber")
     part.parameters.fields["iterations"].value = 1000
     host.wait_until(lambda: part.estimate.known, SECONDS)
     part.start_button.click()
     host.wait_until(lambda: "left" in part.status.text, SECONDS)
-    return widget.panel.buttons[2]
+    return widget.panel.buttons[3]
 
 
 def reconstructed(host: Any, widget: Any, _sample: Path) -> Any:
@@ -127,6 +141,7 @@ def panel(host: Any, widget: Any, _sample: Path) -> Any:
 SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "start": start,
     "loaded": loaded,
+    "region": region,
     "set-up": set_up,
     "impossible": impossible,
     "running": running,

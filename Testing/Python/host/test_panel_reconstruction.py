@@ -6,7 +6,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip("slicer.util", reason="needs slicer-core")
@@ -23,12 +22,12 @@ def choose(panel: Any, method: str) -> None:
 
 
 def small_box(panel: Any) -> None:
-    box = panel.reconstruction.box
-    box.use.checked = True
-    for fields, values in zip(box.corners, ((-20, -20, 260), (20, 20, 280)), strict=True):
-        for field, value in zip(fields, values, strict=True):
-            field.value = value
-    box.spacing.value = 8.0
+    part = panel.regions
+    part.buttons["add"].click()
+    for bound, values in zip(part.bounds, ((-20, 20), (-20, 20), (260, 280)), strict=True):
+        bound.widget.setValues(*values)
+    for side in part.voxels.sides:
+        side.value = 8.0
 
 
 def run(host: Host, panel: Any) -> None:
@@ -79,11 +78,11 @@ def test_the_estimate_says_why_not(host: Host, loaded: Any, monkeypatch: pytest.
     monkeypatch.setenv("MITO_MEMORY", "1M")
     part.backend.currentIndex = 2
     host.wait_until(lambda: "of memory" in part.estimate.status.text and "color" in part.estimate.status.label.styleSheet, 60)
+    assert loaded.regions.estimate.text == part.estimate.status.text
     small_box(loaded)
-    part.box.corners[0][0].value = 50
-    assert "grid bounds along x" in part.estimate.status.text
-    part.start_button.click()
-    assert "grid bounds along x" in part.status.text
+    loaded.regions.voxels.sides[0].value = 0.001
+    host.wait_until(lambda: "40000 x" in part.estimate.status.text, 60)
+    assert "color" in loaded.regions.estimate.label.styleSheet
     assert (loaded.session.job, host.answers.shown) == (None, [])
 
 
@@ -97,13 +96,17 @@ def test_a_backend_that_is_not_installed_says_so(host: Host, loaded: Any) -> Non
     assert "astra" in part.status.text
 
 
-def test_the_box_is_in_the_scene(loaded: Any) -> None:
-    shown = loaded.session.shown
+def test_the_target_is_the_chosen_region(host: Host, loaded: Any) -> None:
+    part, combo = loaded.reconstruction, loaded.reconstruction.target.widget
     small_box(loaded)
-    assert shown.is_visible("region")
-    np.testing.assert_allclose(shown.region.bounds[0], (-20, -20, 260))
-    loaded.reconstruction.box.use.checked = False
-    assert not shown.is_visible("region")
+    loaded.regions.buttons["duplicate"].click()
+    assert [combo.itemText(i) for i in range(combo.count)] == ["Whole volume", "Region 1", "Region 2"]
+    assert (combo.currentText, part.options["grid"].shape) == ("Region 2", (5, 5, 2))
+    combo.currentIndex = 1
+    assert (loaded.session.regions.chosen, loaded.regions.list.currentRow) == ("Region 1", 0)
+    combo.currentIndex = 0
+    assert (part.options["grid"], part.options["views"], loaded.regions.list.currentRow) == (None, None, -1)
+    assert not loaded.regions.fields.visible
 
 
 @pytest.mark.parametrize("process", [False, True])

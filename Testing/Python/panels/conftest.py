@@ -1,0 +1,48 @@
+"""A small scan on disk, and sessions on scenes, without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("slicer.util", reason="needs slicer-core")
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small cylinder, scanned coarsely."""
+    from MITOReconstructionLib.scan.phantoms import cylinder
+    from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
+
+    folder = tmp_path_factory.mktemp("data") / "cylinder"
+    simulate(folder, cylinder(40.0), mito_geometry(scale=40, turns=2.0))
+    return folder
+
+
+@pytest.fixture
+def open_session() -> Iterator[Callable[..., Any]]:
+    """Makes sessions, on new scenes or on one that is given, and closes them."""
+    from MITOReconstructionLib.panels.session import Session
+    from MITOReconstructionLib.scene import new_scene
+
+    made = []
+
+    def make(scene: Any = None) -> Session:
+        made.append(Session(new_scene() if scene is None else scene))
+        return made[-1]
+
+    yield make
+    for session in made:
+        session.close()
+        session.scene.Clear(1)
+
+
+@pytest.fixture
+def session(open_session: Callable[..., Any], sample: Path) -> Any:
+    """A session with the cylinder open."""
+    made = open_session()
+    made.load(sample)
+    return made
