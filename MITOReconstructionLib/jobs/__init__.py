@@ -3,8 +3,9 @@
 from MITOReconstructionLib.jobs.estimate import Estimate, estimate
 from MITOReconstructionLib.jobs.interpreter import interpreter
 from MITOReconstructionLib.jobs.job import Job
+from MITOReconstructionLib.jobs.preview import Preview
 from MITOReconstructionLib.jobs.queue import Queue
 from MITOReconstructionLib.jobs.reconstruct import reconstruct
 from MITOReconstructionLib.jobs.volume import Volume
 
-__all__ = ["Estimate", "Job", "Queue", "Volume", "estimate", "interpreter", "reconstruct"]
+__all__ = ["Estimate", "Job", "Preview", "Queue", "Volume", "estimate", "interpreter", "reconstruct"]
