@@ -5,12 +5,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.panels.runs import Run, Runs
 from MITOReconstructionLib.scan import Scan, list_samples, open_scan
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
@@ -20,12 +21,14 @@ from MITOReconstructionLib.scene.scan_scene import ScanScene
 
 __all__ = ["Event", "Session"]
 
-T = TypeVar("T", Job, Task[Path])
-
 SIMULATED_SCALE = 12.0
 """How many times coarser than the real scanner a simulated log is by default."""
 
 SIMULATED_TURNS = 3.0
+
+
+END_SECONDS = 10.0
+"""That what goes on may take to end when the session is closed."""
 
 
 class Event:
@@ -59,16 +62,17 @@ class Session:
     ----------
     scan : Scan or None
         The one that is open in the panel.
-    job : Job, Task or None
-        The run that goes on.
+    runs : Runs
+        The reconstructions that were asked for, first to last.
     scan_changed, job_changed, results_changed : Event
     """
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.scan: Scan | None = None
-        self.job: Job | Task[Path] | None = None
+        self._task: Task[Path] | None = None
         self.scan_changed, self.job_changed, self.results_changed = Event(), Event(), Event()
+        self.runs = Runs(scene, self.show_volume, self.job_changed)
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self._observers = _observe(scene, self)
 
@@ -108,14 +112,20 @@ class Session:
         Raises
         ------
         InputError
-            When something runs already.
+            When a simulation or a reconstruction goes on.
         """
+        if self.job is not None:
+            raise InputError("simulation", expected="nothing that runs", found=self.job.name, remedy="Wait for its end, or cancel it.")
 
         def work(monitor: Monitor) -> Path:
             phantom, geometry = make_phantom("log"), mito_geometry(scale=scale, turns=turns)
             return simulate(Path(folder), phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
 
-        return self._begin(Task(work, "simulation"))
+        task = Task(work, "simulation")
+        task.start()
+        self._task = task
+        self.job_changed()
+        return task
 
     # ---- runs ------------------------------------------------------------------------------------------------------
 
@@ -129,38 +139,64 @@ class Session:
         """
         return estimate(self._open_scan(), **options)
 
-    def start(self, **options: Any) -> Job:
-        """Reconstruct the scan that is open, in the background; options as of ``MITOReconstructionLib.Job``.
+    @property
+    def job(self) -> Job | Task[Path] | None:
+        """The simulation or the reconstruction that goes on; None once all have ended and their volumes are in the scene."""
+        going = self.runs.going
+        return self._task if self._task is not None else None if going is None else going.job
+
+    def start(self, *, name: str | None = None, **options: Any) -> Job:
+        """Reconstruct the scan that is open, in the background, after the runs that wait already.
+
+        Its volume comes into the scene when :meth:`collect` or :meth:`wait` is called after its end.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of the volume; by default the method's, with a number where that is taken.
+        **options
+            As of ``MITOReconstructionLib.Job``: grid, method, parameters, views, backend, initial, process, preview_every ...
 
         Raises
         ------
         MITOError
-            When no scan is open, something runs already, or an option cannot be used.
+            When no scan is open, a simulation goes on, or an option cannot be used.
         """
-        return self._begin(Job(self._open_scan(), **options))
+        return self.add_run(self._open_scan(), name, **options)
+
+    def add_run(self, scan: Scan, name: str | None = None, **options: Any) -> Job:
+        """As :meth:`start`, for any scan."""
+        if self._task is not None:
+            raise InputError("run", expected="no simulation that goes on", found="one", remedy="Wait for its end, or cancel it.")
+        job = self.runs.add(scan, name or self.free_name(options.get("method", "fbp"), scan.name), **options).job
+        if job is None:
+            raise InputError("run", expected="one that waits", found="one that has ended", remedy="Start it again.")
+        return job
+
+    def collect(self) -> list[Run]:
+        """Bring previews, residuals and volumes of the runs into the scene; the runs that have ended since the last time."""
+        return self.runs.collect()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every run has ended and its volume is in the scene, at most for ``timeout`` seconds; whether that is so."""
+        return self.runs.wait(timeout)
 
     def ended(self) -> None:
-        """Let go of the run, which has ended."""
-        self.job = None
+        """Let go of the simulation, which has ended."""
+        self._task = None
         self.job_changed()
 
     def cancel(self) -> None:
-        """Ask the run to stop, where there is one."""
-        if self.job is not None:
-            self.job.cancel()
+        """Ask what goes on to stop: the simulation, or the reconstruction; those that wait then begin."""
+        if self._task is not None:
+            self._task.cancel()
+        elif self.runs.going is not None:
+            self.runs.cancel(self.runs.going)
 
     def _open_scan(self) -> Scan:
         if self.scan is None:
             raise InputError("scan", expected="a sample that is open", found="none", remedy="Choose a sample and press Load.")
         return self.scan
-
-    def _begin(self, job: T) -> T:
-        if self.job is not None:
-            raise InputError("run", expected="none that goes on", found=self.job.name, remedy="Wait for its end, or cancel it.")
-        job.start()
-        self.job = job
-        self.job_changed()
-        return job
 
     # ---- the scene -------------------------------------------------------------------------------------------------
 
@@ -196,10 +232,11 @@ class Session:
         """The volume nodes of the scene that reconstructions made, the first one first."""
         return find_part(self.scene, "vtkMRMLScalarVolumeNode", "volume")
 
-    def free_name(self, method: str) -> str:
-        """A name for the next volume of the scan that is open: the method's, with a number from the second on."""
-        scan = None if self.scan is None else self.scan.name
-        taken = {node.GetName() for node in self.results() if node.GetAttribute(SCAN) == scan}
+    def free_name(self, method: str, scan: str | None = None) -> str:
+        """A name for the next volume of a scan, by default the one that is open: the method's, with a number from the second on."""
+        sample = scan or (None if self.scan is None else self.scan.name)
+        taken = {node.GetName() for node in self.results() if node.GetAttribute(SCAN) == sample}
+        taken |= {run.name for run in self.runs if run.sample == sample and not run.over}
         number = 1
         while (name := method if number == 1 else f"{method} {number}") in taken:
             number += 1
@@ -207,7 +244,9 @@ class Session:
 
     def forget(self) -> None:
         """Cancel what runs and let go of every scan: the scene was closed."""
-        self.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        self.runs.forget()
         self._shown.clear()
         if self.scan is not None:
             self.scan = None
@@ -218,10 +257,11 @@ class Session:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
         for event in (self.scan_changed, self.job_changed, self.results_changed):
             event.clear()
-        if self.job is not None:
-            self.job.cancel()
-            self.job.wait(10.0)
-            self.job = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task.wait(END_SECONDS)
+            self._task = None
+        self.runs.close(END_SECONDS)
         self.forget()
         for tag in self._observers:
             self.scene.RemoveObserver(tag)

@@ -114,7 +114,7 @@ def test_fbp_into_the_views(host: Host, loaded: Any, process: bool) -> None:
     part = loaded.reconstruction
     part.process.checked = process
     part.start_button.click()
-    assert (part.start_button.enabled, part.cancel_button.enabled, loaded.data.load_button.enabled) == (False, True, False)
+    assert (part.start_button.enabled, part.cancel_button.enabled, loaded.data.load_button.enabled) == (True, True, True)
     host.wait_until(lambda: loaded.session.job is None, 120)
     assert (part.status.text, part.progress.value) == ("Done: fbp", 100)
     node = slicer.util.getNode("fbp")
