@@ -9,12 +9,12 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.methods import methods
+from MITOReconstructionLib.panels.backend import BackendChoice
 from MITOReconstructionLib.panels.box import BoxFields
 from MITOReconstructionLib.panels.foreseen import EstimateLine
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
 from MITOReconstructionLib.panels.queue_list import QueueList
 from MITOReconstructionLib.panels.session import Session
-from MITOReconstructionLib.projectors.backends import backend_names, describe_backends
 
 __all__ = ["ReconstructionSection"]
 
@@ -60,18 +60,13 @@ class ReconstructionSection:
         layout.addLayout(self._place)
         form = qt.QFormLayout()
         layout.addLayout(form)
-        self.backend = qt.QComboBox()
-        states = describe_backends()
-        for place, name in enumerate(backend_names()):
-            self.backend.addItem(name)
-            self.backend.setItemData(place, states.get(name, _("The fastest that is there")), qt.Qt.ToolTipRole)
-        self.backend.toolTip = "<br>".join(f"{name}: {state}" for name, state in states.items())
-        form.addRow(_("Computed by:"), self.backend)
+        self.backends = BackendChoice(self._changed)
+        self.backend = self.backends.combo
+        form.addRow(_("Computed by:"), self.backends.widget)
         self.process = qt.QCheckBox(_("In a separate process"))
         self.process.toolTip = _("It can crash without harm to Slicer, and can always be stopped")
         form.addRow(self.process)
         self.method.connect("currentIndexChanged(int)", self._choose_method)
-        self.backend.connect("currentIndexChanged(int)", self._changed)
 
     def _make_run(self) -> None:
         layout = self.widget.layout()
@@ -111,7 +106,7 @@ class ReconstructionSection:
         """
         method = self.methods[self.method.currentIndex]
         values = {} if self.parameters is None else self.parameters.values
-        return {"grid": self.box.grid, "method": method.name, "parameters": values, "backend": str(self.backend.currentText)}
+        return {"grid": self.box.grid, "method": method.name, "parameters": values, "backend": self.backends.name}
 
     def _choose_method(self, place: int) -> None:
         method = self.methods[place]

@@ -11,7 +11,9 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.panels.packages import install_backend
 from MITOReconstructionLib.panels.runs import Run, Runs
+from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples, open_scan
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
@@ -180,6 +182,19 @@ class Session:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every run has ended and its volume is in the scene, at most for ``timeout`` seconds; whether that is so."""
         return self.runs.wait(timeout)
+
+    @staticmethod
+    def install_backend(name: str) -> BackendState:
+        """Install what a backend needs, after Slicer has asked the user; its state afterwards.
+
+        Raises
+        ------
+        InputError
+            When there is no backend of that name.
+        WorkError
+            When the user declines, installing fails, or nothing that can be installed is missing.
+        """
+        return install_backend(name)
 
     def ended(self) -> None:
         """Let go of the simulation, which has ended."""
