@@ -1,5 +1,6 @@
 """Running a method: at once or as a job, in this process or as a subprocess; and the volume that comes of it."""
 
+from MITOReconstructionLib.jobs.again import options_of
 from MITOReconstructionLib.jobs.estimate import Estimate, estimate
 from MITOReconstructionLib.jobs.interpreter import interpreter
 from MITOReconstructionLib.jobs.job import Job
@@ -8,4 +9,4 @@ from MITOReconstructionLib.jobs.queue import Queue
 from MITOReconstructionLib.jobs.reconstruct import reconstruct
 from MITOReconstructionLib.jobs.volume import Volume
 
-__all__ = ["Estimate", "Job", "Preview", "Queue", "Volume", "estimate", "interpreter", "reconstruct"]
+__all__ = ["Estimate", "Job", "Preview", "Queue", "Volume", "estimate", "interpreter", "options_of", "reconstruct"]

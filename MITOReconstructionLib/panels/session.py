@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
+from MITOReconstructionLib.jobs import Estimate, Job, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.panels.packages import install_backend
 from MITOReconstructionLib.panels.runs import Run, Runs
+from MITOReconstructionLib.panels.volumes import VolumeActions
 from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples, open_scan
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
-from MITOReconstructionLib.scene.host import Node, Scene, slicer
-from MITOReconstructionLib.scene.parts import SCAN, find_part
+from MITOReconstructionLib.scene.host import Scene, slicer
+from MITOReconstructionLib.scene.parts import SCAN
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 
 __all__ = ["Event", "Session"]
@@ -33,27 +35,7 @@ END_SECONDS = 10.0
 """That what goes on may take to end when the session is closed."""
 
 
-class Event:
-    """Tells those who want to know that something has changed."""
-
-    def __init__(self) -> None:
-        self._listeners: list[Callable[[], object]] = []
-
-    def connect(self, listener: Callable[[], object]) -> None:
-        """Have something called each time."""
-        self._listeners.append(listener)
-
-    def clear(self) -> None:
-        """Forget all listeners."""
-        self._listeners.clear()
-
-    def __call__(self) -> None:
-        """Tell them."""
-        for listener in list(self._listeners):
-            listener()
-
-
-class Session:
+class Session(VolumeActions):
     """The work of the module on one scene. When the scene is closed, runs are cancelled and scans forgotten.
 
     Parameters
@@ -67,13 +49,16 @@ class Session:
     runs : Runs
         The reconstructions that were asked for, first to last.
     scan_changed, job_changed, results_changed : Event
+    volume_added : Event
+        Somebody else has added a volume; whether it is one of the results is known once its file is, a moment later.
     """
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.scan: Scan | None = None
         self._task: Task[Path] | None = None
-        self.scan_changed, self.job_changed, self.results_changed = Event(), Event(), Event()
+        self.scan_changed, self.job_changed, self.results_changed, self.volume_added = Event(), Event(), Event(), Event()
+        self._looked_at = set()
         self.runs = Runs(scene, self.show_volume, self.job_changed)
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self._observers = _observe(scene, self)
@@ -236,17 +221,6 @@ class Session:
             shown.show_view(view)
         return shown
 
-    def show_volume(self, volume: Volume, scan: Scan, name: str | None = None) -> Node:
-        """Show a volume beside its scan; the volume node is returned. One of the same name is replaced."""
-        title = name or str(volume.provenance.get("method", "volume"))
-        node = self.show_scan(scan).show_volume(volume.array, volume.grid, title, provenance=volume.provenance).node
-        self.results_changed()
-        return node
-
-    def results(self) -> list[Node]:
-        """The volume nodes of the scene that reconstructions made, the first one first."""
-        return find_part(self.scene, "vtkMRMLScalarVolumeNode", "volume")
-
     def free_name(self, method: str, scan: str | None = None) -> str:
         """A name for the next volume of a scan, by default the one that is open: the method's, with a number from the second on."""
         sample = scan or (None if self.scan is None else self.scan.name)
@@ -263,6 +237,7 @@ class Session:
             self._task.cancel()
         self.runs.forget()
         self._shown.clear()
+        self._looked_at.clear()
         if self.scan is not None:
             self.scan = None
             self.scan_changed()
@@ -270,7 +245,7 @@ class Session:
 
     def close(self) -> None:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
-        for event in (self.scan_changed, self.job_changed, self.results_changed):
+        for event in (self.scan_changed, self.job_changed, self.results_changed, self.volume_added):
             event.clear()
         if self._task is not None:
             self._task.cancel()
@@ -299,7 +274,16 @@ def _observe(scene: Scene, session: Session) -> list[int]:
         if (found := known()) is not None and not found.scene.IsBatchProcessing():
             found.results_changed()
 
-    events = {kind.EndCloseEvent: closed, kind.EndImportEvent: changed, kind.NodeRemovedEvent: changed}
-    _kept[id(session)] = (closed, changed)
+    def added(*_: object) -> None:
+        if (found := known()) is not None and not found.scene.IsBatchProcessing() and found.strangers():
+            found.volume_added()
+
+    events = {
+        kind.EndCloseEvent: closed,
+        kind.EndImportEvent: changed,
+        kind.NodeRemovedEvent: changed,
+        kind.NodeAddedEvent: added,
+    }
+    _kept[id(session)] = (closed, changed, added)
     weakref.finalize(session, _kept.pop, id(session), None)
     return [scene.AddObserver(event, callback) for event, callback in events.items()]

@@ -122,7 +122,7 @@ def test_fbp_into_the_views(host: Host, loaded: Any, process: bool) -> None:
     assert slicer.util.arrayFromVolume(node).max() > 0.01
     red = slicer.app.layoutManager().sliceWidget("Red")
     assert red.mrmlSliceCompositeNode().GetBackgroundVolumeID() == node.GetID()
-    assert "method: fbp" in loaded.results.provenance.plainText
+    assert loaded.results.provenance.rows["method"] == "fbp"
 
 
 def test_results_are_listed_and_shown(host: Host, loaded: Any) -> None:
@@ -140,7 +140,7 @@ def test_results_are_listed_and_shown(host: Host, loaded: Any) -> None:
     slicer.mrmlScene.RemoveNode(part.nodes[0])
     assert [part.list.item(i).text() for i in range(part.list.count)] == ["fbp 2"]
     host.close_scene()
-    assert (part.list.count, part.provenance.plainText, part.show_button.enabled) == (0, "", False)
+    assert (part.list.count, part.provenance.widget.rowCount, part.show_button.enabled) == (0, 0, False)
 
 
 def test_landweber_is_cancelled(host: Host, loaded: Any) -> None:
@@ -190,7 +190,7 @@ def test_results_of_a_saved_scene_are_listed_again(host: Host, loaded: Any, tmp_
     assert loaded.results.list.count == 0
     host.open_scene(tmp_path / "scene.mrb")
     assert [loaded.results.list.item(i).text() for i in range(loaded.results.list.count)] == ["fbp"]
-    assert "method: fbp" in loaded.results.provenance.plainText
+    assert loaded.results.provenance.rows["method"] == "fbp"
 
 
 def test_closing_the_scene_while_the_estimate_is_made(host: Host, loaded: Any) -> None:
