@@ -29,11 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_views_argument(parser, "use only these views")
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what computes projections (default: %(default)s)")
     add_progress_argument(parser)
+    parser.add_argument("--filter-tags", action="store_true", help="report on standard output as Slicer's command line modules do")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Reconstruct a volume."""
-    with watched(arguments.progress) as watch:
+    with watched(arguments.progress, tags=arguments.filter_tags) as watch:
         target = new_file("--output", arguments.output, (".nrrd",))
         method = chosen_method(arguments.method)
         parameters = method.parameters.from_text(named_values(arguments.parameter))

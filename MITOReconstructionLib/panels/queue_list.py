@@ -46,7 +46,7 @@ class QueueList:
         self.status = Status("reconstructionStatus")
         self.charts = ChartLayout()
         self._rows: list[Run] = []
-        self._words: list[tuple[str, str, str]] = []
+        self._words: list[tuple[str, str, str, bool]] = []
         self._plotted: Run | None = None
         self._previewed: Run | None = None
         self._background: Node | None = None
@@ -98,7 +98,7 @@ class QueueList:
         if runs != self._rows:
             fresh = [run for run in runs if run not in self._rows]
             self._rows = runs
-            self._words = [("", "", "")] * len(runs)
+            self._words = [("", "", "", False)] * len(runs)
             self.table.blockSignals(True)
             self.table.setRowCount(len(runs))
             for row, run in enumerate(runs):
@@ -125,7 +125,7 @@ class QueueList:
 
     def _say_states(self) -> None:
         for row, run in enumerate(self._rows):
-            words = _state(run), "" if run.left is None else duration(run.left), run.error
+            words = _state(run), "" if run.left is None else duration(run.left), run.error, run.over
             if words != self._words[row]:
                 self._words[row] = words
                 for column, text in ((STATE, words[0]), (LEFT, words[1])):

@@ -13,7 +13,8 @@ from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import Node
 from MITOReconstructionLib.scene.parts import SCAN
-from MITOReconstructionLib.scene.results import is_rendered
+from MITOReconstructionLib.scene.rendering import LOOKS
+from MITOReconstructionLib.scene.results import look_of
 from MITOReconstructionLib.scene.volume import provenance_of
 
 __all__ = ["ResultsSection"]
@@ -83,12 +84,16 @@ class ResultsSection:
         for widget in (self.low, self.high, self.fit_button, self.fit_all_button):
             row.addWidget(widget, 1)
         layout.addLayout(row)
-        self.rendered = qt.QCheckBox(_("Volume rendering of wood"))
-        self.rendered.toolTip = _("Show the volume in the 3D view: air clear, wood a veil, rings and knots strong")
-        layout.addWidget(self.rendered)
+        self.look = qt.QComboBox()
+        for text in (_("Off"), _("Knots in a veil of wood"), _("Solid wood with its rings")):
+            self.look.addItem(text)
+        self.look.toolTip = _("How the volume is shown in the 3D view; one volume at a time")
+        form = qt.QFormLayout()
+        form.addRow(_("Volume rendering:"), self.look)
+        layout.addLayout(form)
         self.fit_button.connect("clicked()", lambda: self.fit(self.chosen))
         self.fit_all_button.connect("clicked()", lambda: self.fit(None))
-        self.rendered.connect("clicked(bool)", self.render)
+        self.look.connect("activated(int)", self.render)
 
     @property
     def chosen(self) -> Node | None:
@@ -132,11 +137,11 @@ class ResultsSection:
             self.session.fit_window(node, float(self.low.value), float(self.high.value))
             self.status.say("")
 
-    def render(self, shown: bool) -> None:
+    def render(self, place: int) -> None:
         """Show the chosen volume in the 3D views, or no longer."""
         if self.chosen is not None:
             with self.status.catching():
-                self.session.render(self.chosen, bool(shown))
+                self.session.render(self.chosen, (None, *LOOKS)[place])
 
     # ---- what comes of it ------------------------------------------------------------------------------------------
 
@@ -161,14 +166,15 @@ class ResultsSection:
         if node is not None:
             with self.status.catching():
                 provenance = provenance_of(node)
-            self.rendered.checked = is_rendered(node)
+            look = look_of(node)
+            self.look.setCurrentIndex(LOOKS.index(look) + 1 if look in LOOKS else 0 if look is None else -1)
         self.provenance.show(provenance)
         self.comparison.fill(self.nodes)
         self._update()
 
     def _update(self) -> None:
         there = self.chosen is not None
-        for widget in (self.show_button, self.save_button, self.low, self.high, self.fit_button, self.fit_all_button, self.rendered):
+        for widget in (self.show_button, self.save_button, self.low, self.high, self.fit_button, self.fit_all_button, self.look):
             widget.enabled = there
         simulating = self.session.job is not None and self.session.runs.going is None
         self.rerun_button.enabled = there and not simulating

@@ -14,6 +14,7 @@ from MITOReconstructionLib.scene.difference import difference
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.parts import PART, SCAN, find_part
+from MITOReconstructionLib.scene.rendering import LOOKS
 from MITOReconstructionLib.scene.results import adopt, fit_window, render, volume_of
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 from MITOReconstructionLib.scene.slices import fit_slices, show_in_slices
@@ -134,9 +135,15 @@ class VolumeActions:
         for each in self.results() if node is None else [node]:
             fit_window(each, low, high)
 
-    def render(self, node: Node, shown: bool = True) -> None:
-        """Show a volume in the 3D views in the colours of wood, in the place of any other, or no longer."""
-        render(self.scene, node, shown)
+    def render(self, node: Node, look: str | None = LOOKS[0]) -> None:
+        """Show a volume in the 3D views as wood, in the place of any other: "knots" in a veil, solid with "rings"; None: no longer.
+
+        Raises
+        ------
+        InputError
+            When there is no such look.
+        """
+        render(self.scene, node, look)
 
     # ---- two of them -------------------------------------------------------------------------------------------------
 
@@ -170,7 +177,7 @@ class VolumeActions:
         """Volumes that are in the same place are not rendered together."""
         for other in self.results():
             if other is not node:
-                render(self.scene, other, False)
+                render(self.scene, other, None)
 
     def _scan_of(self, provenance: dict[str, Any], name: str | None) -> Scan:
         """The scan that a volume was made from: one that is shown already, or opened from where it was."""

@@ -13,11 +13,11 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.jobs import Volume
 from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
 from MITOReconstructionLib.scene.parts import PART, SCAN
-from MITOReconstructionLib.scene.rendering import rendering_of, show_wood
+from MITOReconstructionLib.scene.rendering import LOOK, LOOKS, rendering_of, show_wood
 from MITOReconstructionLib.scene.volume import PROVENANCE, provenance_of
 from MITOReconstructionLib.scene.window import contrast_of, window_of
 
-__all__ = ["adopt", "fit_window", "is_rendered", "render", "volume_of"]
+__all__ = ["adopt", "fit_window", "look_of", "render", "volume_of"]
 
 
 def adopt(node: Node) -> bool:
@@ -103,22 +103,39 @@ def fit_window(node: Node, low: float = 0.5, high: float = 99.5) -> tuple[float,
     return ends
 
 
-def render(scene: Scene, node: Node, shown: bool) -> None:
-    """Show a volume in the 3D views in the colours of wood, in the place of any other; or no longer show it."""
-    if not shown:
-        if is_rendered(node):
+def render(scene: Scene, node: Node, look: str | None = LOOKS[0]) -> None:
+    """Show a volume in the 3D views as wood, in the place of any other.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+    node : vtkMRMLScalarVolumeNode
+    look : str or None
+        One of ``scene.rendering.LOOKS``; None no longer shows it.
+
+    Raises
+    ------
+    InputError
+        When there is no such look, or the node is no volume along the axes of RAS.
+    """
+    if look is None:
+        if look_of(node) is not None:
             rendering_of(scene, node).SetVisibility(False)
         return
     volume = volume_of(node)
     rendering = rendering_of(scene, node)
     sides = sorted(b - a for a, b in zip(volume.grid.minimum, volume.grid.maximum, strict=True))
-    show_wood(rendering, contrast_of(volume.array), sides[1])
+    show_wood(rendering, contrast_of(volume.array), sides[1], look)
     others = scene.GetNodesByClass("vtkMRMLVolumeRenderingDisplayNode")
     for other in [others.GetItemAsObject(i) for i in range(others.GetNumberOfItems())]:
         other.SetVisibility(other is rendering)
 
 
-def is_rendered(node: Node) -> bool:
-    """Whether a volume is shown in the 3D views."""
+def look_of(node: Node) -> str | None:
+    """How a volume is shown in the 3D views: one of ``scene.rendering.LOOKS``; "" where somebody chose otherwise, None where it is not."""
     displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
-    return any(each is not None and each.IsA("vtkMRMLVolumeRenderingDisplayNode") and each.GetVisibility() for each in displays)
+    for each in displays:
+        if each is not None and each.IsA("vtkMRMLVolumeRenderingDisplayNode") and each.GetVisibility():
+            wood = each.GetVolumePropertyNode()
+            return "" if wood is None else wood.GetAttribute(LOOK) or ""
+    return None

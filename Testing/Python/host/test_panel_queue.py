@@ -68,6 +68,7 @@ def test_runs_wait_for_their_turn(host: Host, loaded: Any) -> None:
     assert column(loaded, STATE)[0] == "cancelling"
     finish(host, loaded)
     assert column(loaded, STATE) == ["cancelled", "cancelled", "done"]
+    assert [queue.table.cellWidget(row, BUTTON).text for row in range(3)] == ["Remove"] * 3
     assert [node.GetName() for node in loaded.session.results()] == ["fbp 2"]
     assert loaded.reconstruction.status.text == "Done: fbp 2"
     press(loaded, 0)

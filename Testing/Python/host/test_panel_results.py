@@ -20,6 +20,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.jobs import Volume
 
 GRID = VolumeGrid((-60.0, -60.0, 260.0), (60.0, 60.0, 284.0), (30, 30, 6))
+OFF, KNOTS, RINGS = range(3)
 COARSE = VolumeGrid((-30.0, -30.0, 250.0), (60.0, 60.0, 300.0), (9, 9, 5))
 SAVE = "QFileDialog.getSaveFileName"
 
@@ -207,20 +208,37 @@ def test_volume_rendering(one: Any) -> None:
 
     session, part = one.session, one.results
     first = session.results()[0]
-    assert part.rendered.checked
+    look = part.look
+    assert [look.itemText(i) for i in range(look.count)] == ["Off", "Knots in a veil of wood", "Solid wood with its rings"]
+    assert look.currentIndex == KNOTS
     second = reconstruct(one)
     shown = lambda node: bool(node.GetNthDisplayNode(1).GetVisibility())  # noqa: E731
-    assert (shown(first), shown(second), part.rendered.checked) == (False, True, True)
-    part.rendered.click()
+    assert (shown(first), shown(second), look.currentIndex) == (False, True, KNOTS)
+    choose(look, OFF)
     assert not shown(second)
     part.list.setCurrentRow(0)
-    assert not part.rendered.checked
-    part.rendered.click()
+    assert look.currentIndex == OFF
+    choose(look, RINGS)
     assert (shown(first), shown(second)) == (True, False)
-    assert first.GetNthDisplayNode(1).GetVolumePropertyNode().GetName() == "fbp wood"
+    wood = first.GetNthDisplayNode(1).GetVolumePropertyNode()
+    assert wood.GetName() == "fbp wood"
+    solid = wood.GetVolumeProperty().GetScalarOpacity().GetValue(0.02)
+    choose(look, KNOTS)
+    assert solid > 0.5 > 0.3 > wood.GetVolumeProperty().GetScalarOpacity().GetValue(0.02)
+    part.list.setCurrentRow(1)
+    part.list.setCurrentRow(0)
+    assert look.currentIndex == KNOTS
     plain = slicer.util.addVolumeFromArray(np.random.default_rng(0).random((4, 4, 4), np.float32))
-    session.render(plain)
+    session.render(plain, "rings")
     assert (shown(first), shown(plain)) == (False, True)
+    with pytest.raises(InputError, match="look: expected one of knots, rings; found 'bark'"):
+        session.render(plain, "bark")
+
+
+def choose(combo: Any, place: int) -> None:
+    """As a person does."""
+    combo.currentIndex = place
+    combo.activated(place)
 
 
 # ---- comparing ---------------------------------------------------------------------------------------------------------
