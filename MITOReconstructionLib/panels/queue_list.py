@@ -141,7 +141,8 @@ class QueueList:
         run = self.chosen
         self.plot_button.enabled = self.plot_button.checked or (run is not None and len(run.residuals) > 0)
         self.clear_button.enabled = any(run.over for run in self._rows)
-        if self._plotted is not None and self._plotted not in self._rows:
+        plotted = self._plotted
+        if plotted is not None and (plotted not in self._rows or plotted.plot is None or not plotted.plot.alive):
             self.plot_button.checked = False
 
     # ---- the chart ---------------------------------------------------------------------------------------------------
@@ -149,8 +150,9 @@ class QueueList:
     def _toggle_plot(self, on: bool) -> None:
         run = self.chosen
         if on and run is not None:
+            chart = self.session.runs.plot(run).chart
             self._plotted = run
-            self.charts.show(self.session.runs.plot(run).chart)
+            self.charts.show(chart)
         elif not on:
             self._plotted = None
             self.charts.hide()
@@ -226,8 +228,9 @@ class QueueList:
         self.status.fail(_("{name}: {error}").format(name=run.name, error=run.error))
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timers."""
         self._timer.stop()
+        self.charts.close()
 
 
 def _state(run: Run) -> str:

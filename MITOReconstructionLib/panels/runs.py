@@ -243,8 +243,8 @@ class Runs:
             return
         try:
             run.node = self._show_volume(job.volume, scan, run.name).GetID()
-        except MITOError as error:
-            run._end, run.error = "failed", str(error)
+        except (MITOError, MemoryError) as error:
+            run._end, run.error = "failed", str(error) or "There is not enough memory for the volume in the scene."
 
     # ---- the scene is closed -----------------------------------------------------------------------------------------
 

@@ -282,6 +282,37 @@ def test_one_chart_for_each_run(host: Host, loaded: Any) -> None:
     assert queue.table.rowCount == 0
 
 
+def test_closing_the_scene_while_residuals_are_plotted(host: Host, loaded: Any) -> None:
+    import slicer
+
+    before, queue = slicer.app.layoutManager().layout, loaded.reconstruction.queue
+    start(loaded, "landweber", iterations=100000)
+    host.wait_until(lambda: queue.plot_button.enabled, 120)
+    queue.plot_button.click()
+    host.close_scene()
+    finish(host, loaded)
+    host.process_events()
+    assert (queue.plot_button.checked, slicer.app.layoutManager().layout) == (False, before)
+    assert slicer.util.getNodes("*residuals*") == {}
+    queue.clear_button.click()
+    assert queue.table.rowCount == 0
+
+
+def test_a_chart_that_was_deleted_is_made_again(host: Host, loaded: Any) -> None:
+    run = start(loaded, "landweber", iterations=2)
+    finish(host, loaded)
+    queue = loaded.reconstruction.queue
+    queue.plot_button.click()
+    for node in run.plot.nodes:
+        loaded.session.scene.RemoveNode(node)
+    queue.plot_button.click()
+    assert not queue.plot_button.checked
+    queue.plot_button.click()
+    assert run.plot.alive
+    assert len(run.plot.values) == 2
+    queue.plot_button.click()
+
+
 # ---- without Qt --------------------------------------------------------------------------------------------------------
 
 
