@@ -99,6 +99,7 @@ class Comparison:
 
     def _compare(self, on: bool) -> None:
         first, second = self._chosen(), self.node
+        self.compare_button.text = _("Stop comparing") if on else _("Compare")
         if first is None:
             return
         if on and second is not None:

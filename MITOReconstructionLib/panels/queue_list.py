@@ -156,6 +156,7 @@ class QueueList:
         elif not on:
             self._plotted = None
             self.charts.hide()
+        self.plot_button.text = _("Hide residuals") if on else _("Residuals")
         self._update()
 
     def _chosen_changed(self) -> None:

@@ -169,7 +169,7 @@ def test_a_preview_is_shown_and_goes(host: Host, loaded: Any, process: bool) -> 
 def test_the_result_takes_the_place_of_the_preview(host: Host, loaded: Any) -> None:
     import slicer
 
-    run = start(loaded, "landweber", iterations=400)
+    run = start(loaded, "landweber", iterations=150)
     host.wait_until(lambda: run.preview, 120)
     finish(host, loaded)
     assert [node.GetName() for node in loaded.session.results()] == ["landweber"]
