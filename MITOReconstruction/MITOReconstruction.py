@@ -137,8 +137,11 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
 
     @property
     def session(self) -> Any:
-        """What the panel drives: ``load``, ``simulate``, ``estimate``, ``start``, ``cancel``, ``results``, ``regions``, ``opened``,
-        ``state``; needs the packages."""
+        """What the panel drives, and scripts do with the same names; needs the packages. Docs/scripting.md has them all.
+
+        ``load``, ``simulate``, ``estimate``, ``start``, ``cancel``, ``wait``, ``runs``, ``results``, ``save``, ``rerun``, ``fit_window``,
+        ``render``, ``compare``, ``difference``, ``install_backend``, ``regions``, ``opened``, ``state``.
+        """
         if self._session is None:
             self._session = library("panels.session").Session(self.scene)
         return self._session

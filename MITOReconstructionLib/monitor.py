@@ -70,13 +70,23 @@ class Monitor:
         preview: Callable[[int, NDArray[np.float32]], object] | None = None,
         preview_every: int = 1,
     ) -> None:
-        if preview_every < 1:
-            raise InputError("preview_every", expected="at least 1", found=str(preview_every), remedy="Give a number of iterations.")
         self._report = report
-        self._preview, self._preview_every = preview, preview_every
+        self.previews(preview, preview_every)
         self._finish = threading.Event()
         self._start = time.monotonic()
         self._stop = threading.Event()
+
+    def previews(self, preview: Callable[[int, NDArray[np.float32]], object] | None, every: int = 1) -> None:
+        """Set ``preview`` and ``preview_every``, before the run begins.
+
+        Raises
+        ------
+        InputError
+            When ``every`` is below 1.
+        """
+        if every < 1:
+            raise InputError("preview_every", expected="at least 1", found=str(every), remedy="Give a number of iterations.")
+        self._preview, self._preview_every = preview, every
 
     def cancel(self) -> None:
         """Ask the run to stop; from any thread."""

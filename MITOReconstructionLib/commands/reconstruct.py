@@ -42,11 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="run on the Dask cluster of this scheduler, as in tcp://host:8786")
     add_progress_argument(parser)
+    parser.add_argument("--filter-tags", action="store_true", help="report on standard output as Slicer's command line modules do")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Reconstruct volumes."""
-    with watched(arguments.progress) as watch, volume_files(arguments.samples, arguments.output) as files:
+    with (
+        watched(arguments.progress, tags=arguments.filter_tags) as watch,
+        volume_files(arguments.samples, arguments.output) as files,
+    ):
         method = chosen_method(arguments.method)
         parameters = method.parameters.from_text(named_values(arguments.parameter))
         requests = {}

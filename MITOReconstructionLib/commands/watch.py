@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from MITOReconstructionLib.commands.arguments import new_file
 from MITOReconstructionLib.commands.bar import ProgressBar
+from MITOReconstructionLib.commands.filter_tags import FilterTags
 from MITOReconstructionLib.commands.signals import stops
 from MITOReconstructionLib.export import ProgressWriter
 from MITOReconstructionLib.monitor import Monitor, Progress
@@ -31,8 +32,8 @@ def add_progress_argument(parser: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def watched(progress: str | None = None) -> Iterator[Watch]:
-    """Show progress on standard error where that is a terminal, and write it to a file where one is named.
+def watched(progress: str | None = None, *, tags: bool = False) -> Iterator[Watch]:
+    """Show progress on standard error where that is a terminal, write it to a file where one is named, and as tags on standard output.
 
     Raises
     ------
@@ -42,9 +43,12 @@ def watched(progress: str | None = None) -> Iterator[Watch]:
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(ProgressWriter(new_file("--progress", progress, (".jsonl",)))) if progress is not None else None
         bar = stack.enter_context(ProgressBar(sys.stderr or io.StringIO()))
+        filters = stack.enter_context(FilterTags(sys.stdout or io.StringIO())) if tags else None
 
         def report(latest: Progress) -> None:
             bar(latest)
+            if filters is not None:
+                filters(latest)
             if writer is not None:
                 writer(latest)
 

@@ -4,9 +4,9 @@ from MITOReconstructionLib.export.geometry_files import GEOMETRY_SUFFIXES, load_
 from MITOReconstructionLib.export.progress import ProgressWriter
 from MITOReconstructionLib.export.projection import save_projection
 from MITOReconstructionLib.export.slab_file import SlabFile, save_in_slabs
-from MITOReconstructionLib.export.volume import load_volume, save_volume
+from MITOReconstructionLib.export.volume import load_header, load_volume, save_volume
 
 __all__ = [
-    "GEOMETRY_SUFFIXES", "ProgressWriter", "SlabFile", "load_geometry", "load_volume", "save_geometry", "save_in_slabs", "save_projection",
-    "save_volume",
+    "GEOMETRY_SUFFIXES", "ProgressWriter", "SlabFile", "load_geometry", "load_header", "load_volume", "save_geometry", "save_in_slabs",
+    "save_projection", "save_volume",
 ]  # fmt: skip

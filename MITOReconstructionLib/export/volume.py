@@ -19,7 +19,7 @@ from MITOReconstructionLib.export.nrrd_header import NRRDHeader, header_bytes, r
 from MITOReconstructionLib.files import replacing
 from MITOReconstructionLib.geometry import VolumeGrid
 
-__all__ = ["load_volume", "require_nrrd_suffix", "save_volume", "volume_header", "write_samples", "write_slabs"]
+__all__ = ["load_header", "load_volume", "require_nrrd_suffix", "save_volume", "volume_header", "write_samples", "write_slabs"]
 
 SLAB_BYTES = 16 << 20
 
@@ -175,6 +175,22 @@ def load_volume(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], Volu
     except OSError as error:
         raise WorkError(f"{source}: could not be read: {error.strerror or error}.") from error
     return array, grid, header.pairs
+
+
+def load_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The provenance in an NRRD file, without its voxels: the key/value pairs, values that are JSON decoded.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or is no NRRD file.
+    """
+    source = Path(path)
+    try:
+        with source.open("rb") as stream:
+            return read_header(stream, source).pairs
+    except OSError as error:
+        raise InputError(source, expected="an NRRD file", found=error.strerror or str(error), remedy="Check the path.") from error
 
 
 def _field(path: Path, header: NRRDHeader, name: str, expected: str) -> Any:

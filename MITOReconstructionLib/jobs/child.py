@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from MITOReconstructionLib.jobs.exchange import (
     FINISH_FILE,
     HOLD,
     INITIAL,
+    PREVIEW,
+    PREVIEW_EVERY,
+    PREVIEW_FAILED,
     PROVENANCE,
     REQUEST,
     SLAB_BYTES,
@@ -33,12 +36,13 @@ from MITOReconstructionLib.jobs.exchange import (
 )
 from MITOReconstructionLib.jobs.failures import rebuild_error
 from MITOReconstructionLib.jobs.interpreter import child_environment, interpreter
+from MITOReconstructionLib.jobs.preview import Post, read_preview
 from MITOReconstructionLib.jobs.processes import describe_exit, end_tree, start
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.monitor import Monitor, Progress
 
-__all__ = ["GRACE", "reconstruct_in_child"]
+__all__ = ["GRACE", "Looker", "reconstruct_in_child"]
 
 GRACE = 0.7
 """Seconds that a child has to stop by itself after it was asked to."""
@@ -53,7 +57,27 @@ POLL = 0.03
 LONGEST_LINE = 1 << 20
 
 
-def reconstruct_in_child(request: Request, monitor: Monitor, report: Callable[[Progress], object], *, folder: Path | None = None) -> Volume:
+class Looker(NamedTuple):
+    """Who wants to see previews.
+
+    post : where they are put;
+    every : iterations from one to the next;
+    failed : called once with a sentence where there will be no more.
+    """
+
+    post: Post
+    every: int
+    failed: Callable[[str], object]
+
+
+def reconstruct_in_child(
+    request: Request,
+    monitor: Monitor,
+    report: Callable[[Progress], object],
+    *,
+    folder: Path | None = None,
+    looker: Looker | None = None,
+) -> Volume:
     """Run a request in a subprocess and wait for its volume; no file of it is left behind, however it ends.
 
     Parameters
@@ -66,6 +90,8 @@ def reconstruct_in_child(request: Request, monitor: Monitor, report: Callable[[P
         Called with each Progress of the child, in this thread.
     folder : Path, optional
         Where files are exchanged (in a new folder); by default the system's folder for temporary files.
+    looker : Looker, optional
+        Gets previews.
 
     Raises
     ------
@@ -76,7 +102,7 @@ def reconstruct_in_child(request: Request, monitor: Monitor, report: Callable[[P
     Cancelled
         When the monitor was asked to stop.
     """
-    text = json.dumps(request.to_dict())
+    text = json.dumps(request.to_dict() | {PREVIEW_EVERY: 0 if looker is None else looker.every})
     command = [interpreter(), "-m", "MITOReconstructionLib.jobs.worker"]
     with _exchange(folder) as place:
         try:
@@ -87,7 +113,7 @@ def reconstruct_in_child(request: Request, monitor: Monitor, report: Callable[[P
         except OSError as error:
             raise WorkError(f"{place}: what the subprocess needs could not be written there: {error.strerror or error}.") from error
         monitor.check()
-        child = _Child([*command, str(place / REQUEST)], place, report)
+        child = _Child([*command, str(place / REQUEST)], place, report, looker)
         try:
             child.follow(monitor)
         finally:
@@ -117,8 +143,8 @@ def _exchange(folder: Path | None) -> Iterator[Path]:
 class _Child:
     """A subprocess that does a request, and what it has said so far."""
 
-    def __init__(self, command: Sequence[str], folder: Path, report: Callable[[Progress], object]) -> None:
-        self._folder, self._report = folder, report
+    def __init__(self, command: Sequence[str], folder: Path, report: Callable[[Progress], object], looker: Looker | None) -> None:
+        self._folder, self._report, self._looker = folder, report, looker
         self._final: dict[str, Any] | None = None
         self._step = ""
         self._asked: float | None = None
@@ -145,6 +171,7 @@ class _Child:
                 if line is None:
                     break
                 self._take(line, monitor)
+            self._look(monitor)
             if self._process.poll() is not None:  # what it started may hold its output open
                 leave = leave or time.monotonic() + 1.0
             elif self._final is not None:
@@ -157,6 +184,18 @@ class _Child:
         if monitor.cancelled:
             self.end()
             monitor.check()
+
+    def _look(self, monitor: Monitor) -> None:
+        """Take the preview that waits, where the one before it was taken."""
+        looker, path = self._looker, self._folder / PREVIEW
+        if looker is None or monitor.cancelled or not looker.post.empty or not path.exists():
+            return
+        try:
+            looker.post.put(read_preview(path))
+            path.unlink()
+        except (OSError, WorkError, MemoryError) as error:
+            self._looker = None
+            looker.failed(f"No more previews of this run: {str(error) or 'not enough memory'}")
 
     def end(self) -> None:
         """End the child where it still runs, and let go of its streams."""
@@ -214,6 +253,9 @@ class _Child:
             self._step = entry.step
             if not monitor.cancelled:
                 self._report(entry)
+        elif isinstance(entry, dict) and PREVIEW_FAILED in entry:
+            if self._looker is not None:
+                self._looker.failed(str(entry[PREVIEW_FAILED]))
         elif isinstance(entry, dict):
             self._final = entry
         elif line.strip():
@@ -241,10 +283,10 @@ def _read(stream: IO[bytes], put: Callable[[bytes], object], finish: Callable[[]
 
 
 def _parsed(line: bytes) -> Progress | dict[str, Any] | None:
-    """A report, the line that tells the end, or None for anything else."""
+    """A report, the line that tells the end or that there are no more previews, or None for anything else."""
     try:
         entry = json.loads(line)
-        if isinstance(entry, dict) and entry.get("state") in ("done", "failed", "cancelled"):
+        if isinstance(entry, dict) and (entry.get("state") in ("done", "failed", "cancelled") or PREVIEW_FAILED in entry):
             return entry
         numbers = float(entry["fraction"]), float(entry["seconds"])
         return Progress(str(entry["step"]), *numbers, iteration=entry.get("iteration"), residual=entry.get("residual"))

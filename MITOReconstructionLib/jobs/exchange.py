@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["CANCEL", "CANCEL_FILE", "FINISH", "FINISH_FILE", "HOLD", "INITIAL", "PROVENANCE", "REQUEST", "SLAB_BYTES", "VOLUME"]
+__all__ = [
+    "CANCEL",
+    "CANCEL_FILE",
+    "FINISH",
+    "FINISH_FILE",
+    "HOLD",
+    "INITIAL",
+    "PREVIEW",
+    "PREVIEW_EVERY",
+    "PREVIEW_FAILED",
+    "PROVENANCE",
+    "REQUEST",
+    "SLAB_BYTES",
+    "VOLUME",
+]
 
 REQUEST = "request.json"
 """What Request.to_dict gave."""
@@ -14,6 +28,15 @@ VOLUME = "volume.raw"
 """The result: float32, C order, axes x, y, z."""
 
 PROVENANCE = "provenance.json"
+
+PREVIEW = "preview.raw"
+"""As of jobs.preview. The child writes it where it is not there, and the parent takes it away once it has read it."""
+
+PREVIEW_EVERY = "preview_every"
+"""Entry of the request: iterations from one preview to the next, 0 for none."""
+
+PREVIEW_FAILED = "preview_failed"
+"""The key of a line of the child's that says why there are no more previews."""
 
 SLAB_BYTES = 32 << 20
 """Bytes of the volume that are written or read before the next look at whether to stop."""

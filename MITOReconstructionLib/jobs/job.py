@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import Cancelled, InputError, MITOError, WorkError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
-from MITOReconstructionLib.jobs.child import reconstruct_in_child
+from MITOReconstructionLib.jobs.child import Looker, reconstruct_in_child
 from MITOReconstructionLib.jobs.estimate import require_fit
 from MITOReconstructionLib.jobs.failures import summary
+from MITOReconstructionLib.jobs.preview import Post, Preview, Previewer
 from MITOReconstructionLib.jobs.reconstruct import reconstruct
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.volume import Volume
@@ -55,6 +56,8 @@ class Job:
         default the system's folder for temporary files.
     name : str
         Shown to people; by default the method's title.
+    preview_every : int
+        Iterations of an iterative method from one preview to the next, for :meth:`take_preview`; 0 makes none.
     on_progress : callable, optional
         Called with each :class:`Progress`. What it raises makes the job fail.
     on_end : callable, optional
@@ -80,12 +83,15 @@ class Job:
         process: bool = False,
         folder: str | os.PathLike[str] | None = None,
         name: str = "",
+        preview_every: int = 0,
         on_progress: Callable[[Progress], object] | None = None,
         on_end: Callable[[Job], object] | None = None,
     ) -> None:
         self.request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend, initial=initial)
         if process:
             self.request.to_dict()  # refuses what no other process can open
+        if preview_every < 0:
+            raise InputError("preview_every", expected="at least 0", found=str(preview_every), remedy="Give 0 for no previews.")
         self.process = process
         self.name = name or self.request.method.title
         self._folder = None if folder is None else Path(folder)
@@ -93,6 +99,8 @@ class Job:
         self._listeners: list[Callable[[Job], object]] = [on_end] if on_end is not None else []
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._post, self._preview_every = Post(), preview_every
+        self._preview_error = ""
         self._monitor = Monitor(self._report)
         self._worker: threading.Thread | None = None
         self._state: State = "waiting"
@@ -121,6 +129,15 @@ class Job:
     def error(self) -> Exception | None:
         """What it failed with (InputError, WorkError, MissingPackageError), or Cancelled; else None."""
         return self._error
+
+    @property
+    def preview_error(self) -> str:
+        """Why there are no more previews, where something went wrong with them; the run goes on without."""
+        return self._preview_error
+
+    def take_preview(self) -> Preview | None:
+        """The newest preview, once; the next one is made only when it was taken. None where there is none yet, or no more."""
+        return None if self._state != "running" else self._post.take()
 
     def result(self, timeout: float | None = None) -> Volume:
         """Wait for the end and give the volume.
@@ -158,6 +175,8 @@ class Job:
                 return False
             self._state = "running"
             self._monitor = Monitor(self._report)  # its clock begins now
+            if self._preview_every and not self.process:
+                self._monitor.previews(self._previewer(), self._preview_every)
             self._worker = threading.Thread(target=self._run, name=f"job {self.name}", daemon=True)
         _running.add(self)
         try:
@@ -204,6 +223,12 @@ class Job:
         if self._on_progress is not None:
             self._on_progress(progress)
 
+    def _previewer(self) -> Previewer:
+        return Previewer(self.request.grid, lambda: self._post.empty, self._post.put, self._no_more_previews)
+
+    def _no_more_previews(self, why: str) -> None:
+        self._preview_error = why
+
     def _run(self) -> None:
         try:
             self._end(self._work(), None)
@@ -221,7 +246,8 @@ class Job:
         self._monitor.check()
         if self.process:
             require_fit(request, self._folder)
-            return reconstruct_in_child(request, self._monitor, self._report, folder=self._folder)
+            looker = Looker(self._post, self._preview_every, self._no_more_previews) if self._preview_every else None
+            return reconstruct_in_child(request, self._monitor, self._report, folder=self._folder, looker=looker)
         return reconstruct(
             request.scan,
             grid=request.grid,
@@ -243,6 +269,7 @@ class Job:
             self._state = "done" if error is None else "cancelled" if isinstance(error, Cancelled) else "failed"
             self._worker = threading.current_thread()
             listeners = list(self._listeners)
+        self._post.take()  # nobody gets it any more
         for listener in listeners:
             _notify(listener, self)
         self._ended.set()

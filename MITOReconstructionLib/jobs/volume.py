@@ -21,7 +21,8 @@ class Volume:
 
     array : float32, shape grid.shape, axes x, y, z;
     grid : VolumeGrid;
-    provenance : how it came to be, JSON-ready: sample, method, parameters, views, backend, version, seconds, report.
+    provenance : how it came to be, JSON-ready: sample, method, parameters, views,
+    grid, backend, backend_name, version, seconds, report.
     """
 
     array: NDArray[np.float32]

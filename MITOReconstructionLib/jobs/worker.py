@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import Cancelled, InputError, WorkError
 from MITOReconstructionLib.export import ProgressWriter
 from MITOReconstructionLib.files import replacing
-from MITOReconstructionLib.jobs.exchange import INITIAL, PROVENANCE, REQUEST, SLAB_BYTES, VOLUME
+from MITOReconstructionLib.jobs.exchange import INITIAL, PREVIEW, PREVIEW_EVERY, PREVIEW_FAILED, PROVENANCE, REQUEST, SLAB_BYTES, VOLUME
 from MITOReconstructionLib.jobs.failures import describe_error
 from MITOReconstructionLib.jobs.leash import Leash
+from MITOReconstructionLib.jobs.preview import Previewer, write_preview
 from MITOReconstructionLib.jobs.reconstruct import reconstruct
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor
@@ -48,6 +49,10 @@ class _Lines(ProgressWriter):
         self._start = time.monotonic()
         return self
 
+    def no_more_previews(self, why: str) -> None:
+        """Tell the parent why it gets no more previews."""
+        self._write({PREVIEW_FAILED: why})
+
     def _write(self, entry: dict[str, Any]) -> None:
         super()._write({**entry, **self.last} if "state" in entry else entry)
 
@@ -64,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             with lines:
                 try:
-                    _work(folder, monitor)
+                    _work(folder, monitor, lines)
                 except BaseException as error:
                     lines.last = {"error": describe_error(error)}
                     raise
@@ -91,12 +96,19 @@ def _protocol() -> Any:
         yield stream
 
 
-def _work(folder: Path, monitor: Monitor) -> None:
+def _work(folder: Path, monitor: Monitor, lines: _Lines) -> None:
     try:
         initial = np.fromfile(folder / INITIAL, dtype=np.float32) if (folder / INITIAL).exists() else None
-        request = Request.from_dict(json.loads((folder / REQUEST).read_text(encoding="utf-8")), initial=initial)
+        asked = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+        request = Request.from_dict(asked, initial=initial)
     except OSError as error:
         raise WorkError(f"{folder / REQUEST}: could not be read: {error.strerror or error}.") from error
+    if every := int(asked.get(PREVIEW_EVERY, 0)):
+        place = folder / PREVIEW
+        previewer = Previewer(
+            request.grid, lambda: not place.exists(), lambda preview: write_preview(place, preview), lines.no_more_previews
+        )
+        monitor.previews(previewer, every)
     volume = reconstruct(
         request.scan,
         grid=request.grid,

@@ -157,13 +157,12 @@ class DataSection:
     def update(self) -> None:
         """Enable what can be pressed now."""
         simulating = self.watch.job is not None
-        free = self.session.job is None
-        self.load_button.enabled = bool(self.samples) and free
-        self.simulate_button.enabled = free
+        self.load_button.enabled = bool(self.samples) and not simulating
+        self.simulate_button.enabled = self.session.job is None
         for widget in (self.cancel_button, self.progress):
             widget.visible = simulating
         for widget in (self.folder, self.sample):
-            widget.enabled = free
+            widget.enabled = not simulating
         self.table.visible = self.session.scan is not None
 
     def close(self) -> None:

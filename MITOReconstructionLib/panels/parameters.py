@@ -107,7 +107,7 @@ def _number(entry: Mapping[str, Any]) -> Field:
     low = entry.get("minimum", entry.get("above", -float(MOST) - least) + least)
     high = entry.get("maximum", entry.get("below", MOST + least) - least)
     spin.setRange(low, high)
-    spin.singleStep = 0.1 if size >= 1.0 else 0.01
+    spin.singleStep = 10.0 ** (math.floor(math.log10(size)) - 1) if size else 0.01
     spin.value = entry["default"]
     spin.suffix = _suffix(entry)
     return spin, "valueChanged(double)", lambda: float(spin.value)

@@ -9,18 +9,17 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.methods import methods
-from MITOReconstructionLib.panels.foreseen import EstimateLine, duration
+from MITOReconstructionLib.panels.backend import BackendChoice
+from MITOReconstructionLib.panels.foreseen import EstimateLine
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
+from MITOReconstructionLib.panels.queue_list import QueueList
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.settings_keeper import SettingsKeeper
-from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.target import TargetCombo
-from MITOReconstructionLib.panels.time_left import TimeLeft
-from MITOReconstructionLib.panels.watch import Watch
-from MITOReconstructionLib.projectors.backends import backend_names, describe_backends
-from MITOReconstructionLib.scan import Scan
 
 __all__ = ["ReconstructionSection"]
+
+MOST_ITERATIONS = 1_000_000
 
 
 class ReconstructionSection:
@@ -37,11 +36,9 @@ class ReconstructionSection:
         self.session = session
         self.methods = list(methods().values())
         self.widget = qt.QWidget()
-        self.status = Status("reconstructionStatus")
+        self.queue = QueueList(session)
+        self.status, self.progress = self.queue.status, self.queue.progress
         self.estimate = EstimateLine()
-        self.watch = Watch(self._ended, self._progressed)
-        self._left, self._cancelling = TimeLeft(), False
-        self._running: tuple[Scan, str] | None = None
         self.parameters: ParameterWidgets | None = None
         self._make_settings()
         self._make_run()
@@ -65,34 +62,38 @@ class ReconstructionSection:
         layout.addLayout(self._place)
         form = qt.QFormLayout()
         layout.addLayout(form)
-        self.backend = qt.QComboBox()
-        states = describe_backends()
-        for place, name in enumerate(backend_names()):
-            self.backend.addItem(name)
-            self.backend.setItemData(place, states.get(name, _("The fastest that is there")), qt.Qt.ToolTipRole)
-        self.backend.toolTip = "<br>".join(f"{name}: {state}" for name, state in states.items())
-        form.addRow(_("Computed by:"), self.backend)
+        self.backends = BackendChoice(self._changed)
+        self.backend = self.backends.combo
+        form.addRow(_("Computed by:"), self.backends.widget)
         self.process = qt.QCheckBox(_("In a separate process"))
         self.process.toolTip = _("It can crash without harm to Slicer, and can always be stopped")
         form.addRow(self.process)
         self.kept = SettingsKeeper(self.session, self)
         self.process.connect("toggled(bool)", self.kept.write)
         self.method.connect("currentIndexChanged(int)", self._choose_method)
-        self.backend.connect("currentIndexChanged(int)", self._changed)
 
     def _make_run(self) -> None:
         layout = self.widget.layout()
         layout.addWidget(self.estimate.status.label)
+        self.previews = qt.QSpinBox()
+        self.previews.setRange(0, MOST_ITERATIONS)
+        self.previews.value = 1
+        self.previews.specialValueText = _("none")
+        self.previews.toolTip = _("Iterations from one preview to the next, which are shown in the slice views")
+        self._preview_row = qt.QWidget()
+        form = qt.QFormLayout(self._preview_row)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow(_("Preview every (iterations):"), self.previews)
+        layout.addWidget(self._preview_row)
         self.start_button = qt.QPushButton(_("Reconstruct"))
+        self.start_button.toolTip = _("Start this run, or put it behind the ones that wait already")
         self.cancel_button = qt.QPushButton(_("Cancel"))
+        self.cancel_button.toolTip = _("Stop the run that goes on")
         row = qt.QHBoxLayout()
         row.addWidget(self.start_button)
         row.addWidget(self.cancel_button)
         layout.addLayout(row)
-        self.progress = qt.QProgressBar()
-        self.progress.setRange(0, 100)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status.label)
+        layout.addWidget(self.queue.widget)
         self.start_button.connect("clicked()", self.start)
         self.cancel_button.connect("clicked()", self.cancel)
 
@@ -109,8 +110,7 @@ class ReconstructionSection:
         """
         method = self.methods[self.method.currentIndex]
         values = {} if self.parameters is None else self.parameters.values
-        backend = str(self.backend.currentText)
-        return {**self.target.options, "method": method.name, "parameters": values, "backend": backend}
+        return {**self.target.options, "method": method.name, "parameters": values, "backend": self.backends.name}
 
     def _choose_method(self, place: int) -> None:
         method = self.methods[place]
@@ -121,6 +121,7 @@ class ReconstructionSection:
             self.parameters.widget.deleteLater()
         self.parameters = ParameterWidgets(method.parameters.describe(), self._changed)
         self._place.addWidget(self.parameters.widget)
+        self._preview_row.visible = "iterations" in self.parameters.fields
         self._changed()
 
     def _changed(self) -> None:
@@ -140,61 +141,28 @@ class ReconstructionSection:
 
     def update(self) -> None:
         """Enable what can be pressed now."""
-        running = self.watch.job is not None
-        self.start_button.enabled = self.session.scan is not None and self.session.job is None
-        self.cancel_button.enabled = running
+        going = self.session.runs.going
+        simulating = self.session.job is not None and going is None
+        self.start_button.enabled = self.session.scan is not None and not simulating
+        self.cancel_button.enabled = going is not None and not going.cancelling
 
     # ---- the run ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start a run as it is set up."""
+        """Start a run as it is set up, or put it behind the others."""
         with self.status.catching():
-            options = self.options
-            name = self.session.free_name(options["method"])
-            job = self.session.start(**options, process=bool(self.process.checked))
-            self._running = job.request.scan, name
-            self._left, self._cancelling = TimeLeft(), False
-            self.progress.value = 0
-            self.status.say(_("Starting"))
-            self.watch.follow(job)
+            every = int(self.previews.value) if "iterations" in self.options["parameters"] else 0
+            self.session.start(**self.options, process=bool(self.process.checked), preview_every=every)
+            self.queue.begin()
         self.update()
 
     def cancel(self) -> None:
-        """Ask the run to stop."""
-        if self.watch.job is not None:
-            self._cancelling = True
+        """Ask the run that goes on to stop."""
+        if self.session.runs.going is not None:
             self.session.cancel()
             self.status.say(_("Cancelling"))
 
-    def _progressed(self, job: Any) -> None:
-        if self._cancelling:
-            return
-        self.progress.value = round(100 * job.progress.fraction)
-        left = self._left.of(job.progress)
-        words = [job.progress.step]
-        if job.progress.residual is not None:
-            words.append(_("residual {value:.3g}").format(value=job.progress.residual))
-        if left is not None:
-            words.append(_("{time} left in this step").format(time=duration(left)))
-        self.status.say(", ".join(words))
-
-    def _ended(self, job: Any) -> None:
-        self.session.ended()
-        running, self._running = self._running, None
-        if job.state == "failed":
-            self.status.fail(str(job.error))
-        elif job.state == "cancelled" or running is None:
-            self.status.say(_("Cancelled"))
-            self.progress.value = 0
-        else:
-            scan, name = running
-            self.progress.value = 100
-            with self.status.catching():
-                self.session.show_volume(job.volume, scan, name)
-                self.status.say(_("Done: {name}").format(name=name))
-        self.update()
-
     def close(self) -> None:
         """Stop the timers."""
-        self.watch.stop()
+        self.queue.close()
         self.estimate.close()

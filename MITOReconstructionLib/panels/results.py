@@ -1,26 +1,29 @@
-"""The section 'Results': the volumes of the scene, and how each came to be."""
+"""The section 'Results': the volumes of the scene, how each came to be, and what can be done with them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import qt
-import slicer.util
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.comparison import Comparison
+from MITOReconstructionLib.panels.provenance import ProvenanceTable
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import Node
+from MITOReconstructionLib.scene.parts import SCAN
+from MITOReconstructionLib.scene.rendering import LOOKS
+from MITOReconstructionLib.scene.results import look_of
 from MITOReconstructionLib.scene.volume import provenance_of
 
-__all__ = ["ResultsSection", "provenance_text"]
+__all__ = ["ResultsSection"]
 
 LIST_HEIGHT = 90
-TEXT_HEIGHT = 130
 
 
 class ResultsSection:
-    """A list of the volumes; the chosen one is described, and shown in the slice views on demand.
+    """A list of the volumes; the chosen one is described, shown, saved, made again and compared on demand.
 
     Parameters
     ----------
@@ -38,17 +41,59 @@ class ResultsSection:
         self.list = qt.QListWidget()
         self.list.setFixedHeight(LIST_HEIGHT)
         layout.addWidget(self.list)
-        self.provenance = qt.QPlainTextEdit()
-        self.provenance.readOnly = True
-        self.provenance.setFixedHeight(TEXT_HEIGHT)
-        layout.addWidget(self.provenance)
-        self.show_button = qt.QPushButton(_("Show in the views"))
-        layout.addWidget(self.show_button)
+        self.provenance = ProvenanceTable()
+        layout.addWidget(self.provenance.widget)
+        self._make_actions(layout)
+        self._make_looks(layout)
+        self.comparison = Comparison(session, lambda: self.chosen, self.status)
+        layout.addWidget(self.comparison.widget)
         layout.addWidget(self.status.label)
-        self.list.connect("currentRowChanged(int)", self._describe)
-        self.show_button.connect("clicked()", self.show)
+        self.list.connect("currentRowChanged(int)", self._choose)
         session.results_changed.connect(self._fill)
+        session.job_changed.connect(self._update)
+        self._soon = qt.QTimer()
+        self._soon.setInterval(0)
+        self._soon.setSingleShot(True)
+        self._soon.connect("timeout()", self._fill)
+        session.volume_added.connect(self._soon.start)
         self._fill()
+
+    def _make_actions(self, layout: Any) -> None:
+        self.show_button = qt.QPushButton(_("Show"))
+        self.show_button.toolTip = _("Show the volume in the slice views")
+        self.rerun_button = qt.QPushButton(_("Run again"))
+        self.rerun_button.toolTip = _("Reconstruct it again from its sample with the same settings, as a new volume")
+        self.save_button = qt.QPushButton(_("Save..."))
+        self.save_button.toolTip = _("Write it into an NRRD file, together with how it came to be")
+        row = qt.QHBoxLayout()
+        for button in (self.show_button, self.rerun_button, self.save_button):
+            row.addWidget(button)
+        layout.addLayout(row)
+        self.show_button.connect("clicked()", self.show)
+        self.rerun_button.connect("clicked()", self.rerun)
+        self.save_button.connect("clicked()", self.save)
+
+    def _make_looks(self, layout: Any) -> None:
+        self.low, self.high = _percent(0.5), _percent(99.5)
+        self.fit_button = qt.QPushButton(_("Fit"))
+        self.fit_button.toolTip = _("Set window and level to these percentiles of the values inside the object")
+        self.fit_all_button = qt.QPushButton(_("Fit all"))
+        self.fit_all_button.toolTip = _("Do so for every volume, each by its own values")
+        row = qt.QHBoxLayout()
+        row.addWidget(qt.QLabel(_("Window:")))
+        for widget in (self.low, self.high, self.fit_button, self.fit_all_button):
+            row.addWidget(widget, 1)
+        layout.addLayout(row)
+        self.look = qt.QComboBox()
+        for text in (_("Off"), _("Knots in a veil of wood"), _("Solid wood with its rings")):
+            self.look.addItem(text)
+        self.look.toolTip = _("How the volume is shown in the 3D view; one volume at a time")
+        form = qt.QFormLayout()
+        form.addRow(_("Volume rendering:"), self.look)
+        layout.addLayout(form)
+        self.fit_button.connect("clicked()", lambda: self.fit(self.chosen))
+        self.fit_all_button.connect("clicked()", lambda: self.fit(None))
+        self.look.connect("activated(int)", self.render)
 
     @property
     def chosen(self) -> Node | None:
@@ -56,10 +101,49 @@ class ResultsSection:
         row = self.list.currentRow
         return self.nodes[row] if 0 <= row < len(self.nodes) else None
 
+    # ---- what a person does ----------------------------------------------------------------------------------------
+
     def show(self) -> None:
         """Show the chosen volume in the slice views."""
         if self.chosen is not None:
-            slicer.util.setSliceViewerLayers(background=self.chosen, fit=True)
+            self.comparison.compare_button.checked = False
+            self.session.show_in_views(self.chosen)
+
+    def rerun(self) -> None:
+        """Reconstruct the chosen volume again with the same settings."""
+        if self.chosen is not None:
+            with self.status.catching():
+                job = self.session.rerun(self.chosen)
+                self.status.say(_("{name} was put into the queue.").format(name=job.name))
+
+    def save(self) -> None:
+        """Ask for a name and write the chosen volume."""
+        node = self.chosen
+        if node is None:
+            return
+        suggested = f"{node.GetAttribute(SCAN) or 'volume'}_{node.GetName()}.nrrd".replace(" ", "_").replace("/", "_")
+        path = str(qt.QFileDialog.getSaveFileName(self.widget, _("Save the volume"), suggested, _("Volume (*.nrrd)")))
+        if not path:
+            return
+        if not path.lower().endswith(".nrrd"):
+            path += ".nrrd"
+        with self.status.catching():
+            self.session.save(node, path)
+            self.status.say(_("Saved: {path}").format(path=path))
+
+    def fit(self, node: Node | None) -> None:
+        """Set window and level of a volume, or of each one."""
+        with self.status.catching():
+            self.session.fit_window(node, float(self.low.value), float(self.high.value))
+            self.status.say("")
+
+    def render(self, place: int) -> None:
+        """Show the chosen volume in the 3D views, or no longer."""
+        if self.chosen is not None:
+            with self.status.catching():
+                self.session.render(self.chosen, (None, *LOOKS)[place])
+
+    # ---- what comes of it ------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
         nodes = self.session.results()
@@ -72,30 +156,39 @@ class ResultsSection:
             self.list.setCurrentRow(len(nodes) - 1)
             if fresh:
                 self.show()
-        self._describe(self.list.currentRow)
+            self.status.say("")
+        if not nodes:
+            self.status.say(_("No volume was reconstructed yet."))
+        self._choose(self.list.currentRow)
 
-    def _describe(self, _row: int) -> None:
-        node = self.chosen
-        self.show_button.enabled = node is not None
-        self.provenance.plainText = ""
-        self.status.say("" if self.nodes else _("No volume was reconstructed yet."))
+    def _choose(self, _row: int) -> None:
+        node, provenance = self.chosen, {}
         if node is not None:
             with self.status.catching():
-                self.provenance.plainText = provenance_text(provenance_of(node))
+                provenance = provenance_of(node)
+            look = look_of(node)
+            self.look.setCurrentIndex(LOOKS.index(look) + 1 if look in LOOKS else 0 if look is None else -1)
+        self.provenance.show(provenance)
+        self.comparison.fill(self.nodes)
+        self._update()
+
+    def _update(self) -> None:
+        there = self.chosen is not None
+        for widget in (self.show_button, self.save_button, self.low, self.high, self.fit_button, self.fit_all_button, self.look):
+            widget.enabled = there
+        simulating = self.session.job is not None and self.session.runs.going is None
+        self.rerun_button.enabled = there and not simulating
 
     def close(self) -> None:
-        """Nothing goes on here."""
+        """Stop the timer."""
+        self._soon.stop()
 
 
-def provenance_text(provenance: dict[str, Any]) -> str:
-    """One line for each fact."""
-    return "\n".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in provenance.items())
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} = {_words(entry)}" for name, entry in value.items())
-    if isinstance(value, list):
-        words = [_words(entry) for entry in value[:6]]
-        return ", ".join([*words, "..."] if len(value) > len(words) else words)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _percent(value: float) -> Any:
+    spin = qt.QDoubleSpinBox()
+    spin.setRange(0.0, 100.0)
+    spin.decimals = 1
+    spin.singleStep = 0.5
+    spin.value = value
+    spin.suffix = " %"
+    return spin

@@ -5,26 +5,28 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
+from MITOReconstructionLib.jobs import Estimate, Job, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.panels.open_scans import OpenScans
+from MITOReconstructionLib.panels.packages import install_backend
 from MITOReconstructionLib.panels.region_list import RegionList
+from MITOReconstructionLib.panels.runs import Run, Runs
 from MITOReconstructionLib.panels.state import State
+from MITOReconstructionLib.panels.volumes import VolumeActions
+from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
-from MITOReconstructionLib.scene.host import Node, Scene, slicer
-from MITOReconstructionLib.scene.parts import SCAN, find_part
+from MITOReconstructionLib.scene.host import Scene, slicer
+from MITOReconstructionLib.scene.parts import SCAN
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 
 __all__ = ["Event", "Session"]
-
-T = TypeVar("T", Job, Task[Path])
 
 SIMULATED_SCALE = 12.0
 """How many times coarser than the real scanner a simulated log is by default."""
@@ -32,7 +34,11 @@ SIMULATED_SCALE = 12.0
 SIMULATED_TURNS = 3.0
 
 
-class Session:
+END_SECONDS = 10.0
+"""That what goes on may take to end when the session is closed."""
+
+
+class Session(VolumeActions):
     """The work of the module on one scene. When the scene is closed, runs are cancelled and scans forgotten.
 
     Parameters
@@ -45,15 +51,19 @@ class Session:
         The scans that are open: ``scans``, ``choose``, ``close``, ``regions``.
     state : State
         Settings that a saved scene keeps.
-    job : Job, Task or None
-        The run that goes on.
+    runs : Runs
+        The reconstructions that were asked for, first to last.
     scan_changed, job_changed, results_changed : Event
+    volume_added : Event
+        Somebody else has added a volume; whether it is one of the results is known once its file is, a moment later.
     """
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.job: Job | Task[Path] | None = None
-        self.scan_changed, self.job_changed, self.results_changed = Event(), Event(), Event()
+        self._task: Task[Path] | None = None
+        self.scan_changed, self.job_changed, self.results_changed, self.volume_added = Event(), Event(), Event(), Event()
+        self._looked_at = set()
+        self.runs = Runs(scene, self.show_volume, self.job_changed)
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self.state = State(scene)
         self.opened = OpenScans(scene, self.state, self.show_scan, self._shown.pop, self.scan_changed)
@@ -116,14 +126,20 @@ class Session:
         Raises
         ------
         InputError
-            When something runs already.
+            When a simulation or a reconstruction goes on.
         """
+        if self.job is not None:
+            raise InputError("simulation", expected="nothing that runs", found=self.job.name, remedy="Wait for its end, or cancel it.")
 
         def work(monitor: Monitor) -> Path:
             phantom, geometry = make_phantom("log"), mito_geometry(scale=scale, turns=turns)
             return simulate(Path(folder), phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
 
-        return self._begin(Task(work, "simulation"))
+        task = Task(work, "simulation")
+        task.start()
+        self._task = task
+        self.job_changed()
+        return task
 
     # ---- runs ------------------------------------------------------------------------------------------------------
 
@@ -137,38 +153,77 @@ class Session:
         """
         return estimate(self._open_scan(), **options)
 
-    def start(self, **options: Any) -> Job:
-        """Reconstruct the scan that is open, in the background; options as of ``MITOReconstructionLib.Job``.
+    @property
+    def job(self) -> Job | Task[Path] | None:
+        """The simulation or the reconstruction that goes on; None once all have ended and their volumes are in the scene."""
+        going = self.runs.going
+        return self._task if self._task is not None else None if going is None else going.job
+
+    def start(self, *, name: str | None = None, **options: Any) -> Job:
+        """Reconstruct the scan that is open, in the background, after the runs that wait already.
+
+        Its volume comes into the scene when :meth:`collect` or :meth:`wait` is called after its end.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of the volume; by default the method's, with a number where that is taken.
+        **options
+            As of ``MITOReconstructionLib.Job``: grid, method, parameters, views, backend, initial, process, preview_every ...
 
         Raises
         ------
         MITOError
-            When no scan is open, something runs already, or an option cannot be used.
+            When no scan is open, a simulation goes on, or an option cannot be used.
         """
-        return self._begin(Job(self._open_scan(), **options))
+        return self.add_run(self._open_scan(), name, **options)
+
+    def add_run(self, scan: Scan, name: str | None = None, **options: Any) -> Job:
+        """As :meth:`start`, for any scan."""
+        if self._task is not None:
+            raise InputError("run", expected="no simulation that goes on", found="one", remedy="Wait for its end, or cancel it.")
+        job = self.runs.add(scan, name or self.free_name(options.get("method", "fbp"), scan.name), **options).job
+        if job is None:
+            raise InputError("run", expected="one that waits", found="one that has ended", remedy="Start it again.")
+        return job
+
+    def collect(self) -> list[Run]:
+        """Bring previews, residuals and volumes of the runs into the scene; the runs that have ended since the last time."""
+        return self.runs.collect()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every run has ended and its volume is in the scene, at most for ``timeout`` seconds; whether that is so."""
+        return self.runs.wait(timeout)
+
+    @staticmethod
+    def install_backend(name: str) -> BackendState:
+        """Install what a backend needs, after Slicer has asked the user; its state afterwards.
+
+        Raises
+        ------
+        InputError
+            When there is no backend of that name.
+        WorkError
+            When the user declines, installing fails, or nothing that can be installed is missing.
+        """
+        return install_backend(name)
 
     def ended(self) -> None:
-        """Let go of the run, which has ended."""
-        self.job = None
+        """Let go of the simulation, which has ended."""
+        self._task = None
         self.job_changed()
 
     def cancel(self) -> None:
-        """Ask the run to stop, where there is one."""
-        if self.job is not None:
-            self.job.cancel()
+        """Ask what goes on to stop: the simulation, or the reconstruction; those that wait then begin."""
+        if self._task is not None:
+            self._task.cancel()
+        elif self.runs.going is not None:
+            self.runs.cancel(self.runs.going)
 
     def _open_scan(self) -> Scan:
         if self.scan is None:
             raise InputError("scan", expected="a sample that is open", found="none", remedy="Choose a sample and press Load.")
         return self.scan
-
-    def _begin(self, job: T) -> T:
-        if self.job is not None:
-            raise InputError("run", expected="none that goes on", found=self.job.name, remedy="Wait for its end, or cancel it.")
-        job.start()
-        self.job = job
-        self.job_changed()
-        return job
 
     # ---- the scene -------------------------------------------------------------------------------------------------
 
@@ -193,21 +248,11 @@ class Session:
             shown.show_view(view)
         return shown
 
-    def show_volume(self, volume: Volume, scan: Scan, name: str | None = None) -> Node:
-        """Show a volume beside its scan; the volume node is returned. One of the same name is replaced."""
-        title = name or str(volume.provenance.get("method", "volume"))
-        node = self.show_scan(scan).show_volume(volume.array, volume.grid, title, provenance=volume.provenance).node
-        self.results_changed()
-        return node
-
-    def results(self) -> list[Node]:
-        """The volume nodes of the scene that reconstructions made, the first one first."""
-        return find_part(self.scene, "vtkMRMLScalarVolumeNode", "volume")
-
-    def free_name(self, method: str) -> str:
-        """A name for the next volume of the scan that is open: the method's, with a number from the second on."""
-        scan = None if self.scan is None else self.scan.name
-        taken = {node.GetName() for node in self.results() if node.GetAttribute(SCAN) == scan}
+    def free_name(self, method: str, scan: str | None = None) -> str:
+        """A name for the next volume of a scan, by default the one that is open: the method's, with a number from the second on."""
+        sample = scan or (None if self.scan is None else self.scan.name)
+        taken = {node.GetName() for node in self.results() if node.GetAttribute(SCAN) == sample}
+        taken |= {run.name for run in self.runs if run.sample == sample and not run.over}
         number = 1
         while (name := method if number == 1 else f"{method} {number}") in taken:
             number += 1
@@ -215,8 +260,11 @@ class Session:
 
     def forget(self) -> None:
         """Cancel what runs and let go of every scan: the scene was closed."""
-        self.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        self.runs.forget()
         self._shown.clear()
+        self._looked_at.clear()
         was = self.scan
         self.opened.forget()
         if was is not None:
@@ -225,12 +273,14 @@ class Session:
 
     def close(self) -> None:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
-        for event in (self.scan_changed, self.job_changed, self.results_changed, self.opened.regions_changed, self.state.changed):
+        told = (self.scan_changed, self.job_changed, self.results_changed, self.volume_added)
+        for event in (*told, self.opened.regions_changed, self.state.changed):
             event.clear()
-        if self.job is not None:
-            self.job.cancel()
-            self.job.wait(10.0)
-            self.job = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task.wait(END_SECONDS)
+            self._task = None
+        self.runs.close(END_SECONDS)
         self.forget()
         for tag in self._observers:
             self.scene.RemoveObserver(tag)
@@ -259,7 +309,16 @@ def _observe(scene: Scene, session: Session) -> list[int]:
             found.restore()
             found.results_changed()
 
-    events = {kind.EndCloseEvent: closed, kind.EndImportEvent: imported, kind.NodeRemovedEvent: changed}
-    _kept[id(session)] = (closed, changed, imported)
+    def added(*_: object) -> None:
+        if (found := known()) is not None and not found.scene.IsBatchProcessing() and found.strangers():
+            found.volume_added()
+
+    events = {
+        kind.EndCloseEvent: closed,
+        kind.EndImportEvent: imported,
+        kind.NodeRemovedEvent: changed,
+        kind.NodeAddedEvent: added,
+    }
+    _kept[id(session)] = (closed, changed, imported, added)
     weakref.finalize(session, _kept.pop, id(session), None)
     return [scene.AddObserver(event, callback) for event, callback in events.items()]

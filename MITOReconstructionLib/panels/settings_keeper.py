@@ -19,7 +19,7 @@ class SettingsKeeper:
     ----------
     session : Session
     section : ReconstructionSection
-        Its widgets ``method``, ``parameters``, ``backend`` and ``process``.
+        Its widgets ``method``, ``parameters``, ``backends`` and ``process``.
     """
 
     def __init__(self, session: Session, section: ReconstructionSection) -> None:
@@ -38,7 +38,7 @@ class SettingsKeeper:
             self.state.update(
                 method=section.methods[section.method.currentIndex].name,
                 parameters=parameters.values,
-                backend=str(section.backend.currentText),
+                backend=section.backends.name,
                 process=bool(section.process.checked),
             )
         finally:
@@ -61,9 +61,8 @@ class SettingsKeeper:
                 section.method.currentIndex = names.index(state.method)
                 if section.parameters is not None:  # those of that method now
                     section.parameters.values = state.parameters
-            place = section.backend.findText(state.backend)
-            if place >= 0:
-                section.backend.currentIndex = place
+            if state.backend in section.backends.names:
+                section.backends.combo.currentIndex = section.backends.names.index(state.backend)
             section.process.checked = state.process
         finally:
             self._busy = False

@@ -6,17 +6,18 @@ is no silent fall-back: only "auto" chooses, and asking for a backend that is no
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.errors import InputError, MissingPackageError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.projectors.arguments import Report
 
-__all__ = ["AUTO", "Backend", "backend_names", "choose_backend", "describe_backends"]
+__all__ = ["AUTO", "Backend", "BackendState", "backend_names", "backend_states", "choose_backend", "describe_backends"]
 
 AUTO = "auto"
 
@@ -78,6 +79,25 @@ class _Entry(NamedTuple):
     make: Callable[[], Backend]
     summary: str
     install: str
+    title: str
+    packages: tuple[str, ...] = ()
+
+
+class BackendState(NamedTuple):
+    """A backend, and whether it can be used.
+
+    name : in the table;
+    title : a few words for people;
+    available : whether it can be used now;
+    text : its description, or why it cannot be used;
+    packages : what to install so that it can be, as pip has them; none where installing does not help.
+    """
+
+    name: str
+    title: str
+    available: bool
+    text: str
+    packages: tuple[str, ...]
 
 
 def _make_cpu() -> Backend:
@@ -94,8 +114,14 @@ def _make_astra() -> Backend:
 
 # Fastest first: the order in which "auto" tries them.
 _TABLE: dict[str, _Entry] = {
-    "astra": _Entry(_make_astra, "an NVIDIA GPU, through the ASTRA toolbox", "pip install 'mito-reconstruction[astra]'"),
-    "cpu": _Entry(_make_cpu, "all CPU cores, through numba", "pip install mito-reconstruction"),
+    "astra": _Entry(
+        _make_astra,
+        "an NVIDIA GPU, through the ASTRA toolbox",
+        "pip install 'mito-reconstruction[astra]'",
+        "GPU (ASTRA)",
+        ("astra-toolbox>=2.5.0",),
+    ),
+    "cpu": _Entry(_make_cpu, "all CPU cores, through numba", "pip install mito-reconstruction", "CPU"),
 }
 
 
@@ -106,13 +132,22 @@ def backend_names() -> tuple[str, ...]:
 
 def describe_backends() -> dict[str, str]:
     """Name and state of every backend: its description, or why it is not available and what to install."""
-    states = {}
-    for name, entry in _TABLE.items():
-        try:
-            states[name] = entry.make().description
-        except (ImportError, InputError) as problem:
-            states[name] = f"not available: {problem}"
-    return states
+    return {state.name: state.text if state.available else f"not available: {state.text}" for state in backend_states()}
+
+
+def backend_states() -> tuple[BackendState, ...]:
+    """Every backend of the table, the fastest first, and whether it can be used now; it is tried each time."""
+    return tuple(_state(name, entry) for name, entry in _TABLE.items())
+
+
+def _state(name: str, entry: _Entry) -> BackendState:
+    try:
+        return BackendState(name, entry.title, True, entry.make().description, ())
+    except MissingPackageError as problem:
+        packages = () if sys.platform == "darwin" else entry.packages  # ASTRA is not built for it
+        return BackendState(name, entry.title, False, str(problem), packages)
+    except (ImportError, InputError) as problem:
+        return BackendState(name, entry.title, False, str(problem), ())
 
 
 def choose_backend(name: str | Backend = AUTO) -> Backend:

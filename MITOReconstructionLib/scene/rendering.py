@@ -1,14 +1,15 @@
-"""A volume rendering in which the outline of a log, its rings and its knots can be seen at once."""
+"""Volume renderings of logs: a veil of wood around its knots, or solid wood with its rings on the ends."""
 
 from __future__ import annotations
 
 import math
 
+from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.scene.host import Node, Scene, in_application, slicer
 from MITOReconstructionLib.scene.parts import PART, SCAN
 from MITOReconstructionLib.scene.window import Contrast
 
-__all__ = ["rendering_of", "show_wood"]
+__all__ = ["LOOK", "LOOKS", "rendering_of", "show_wood"]
 
 _GPU = "vtkMRMLGPURayCastVolumeRenderingDisplayNode"
 
@@ -31,8 +32,32 @@ def rendering_of(scene: Scene, volume: Node) -> Node:
     return display
 
 
-def show_wood(rendering: Node, contrast: Contrast, extent: float) -> None:
-    """Set the transfer functions: air invisible, wood a veil, dense rings stronger, knots and bark solid.
+LOOK = "MITO.look"
+"""Node attribute of the volume property node: the look that it has."""
+
+LOOKS = ("knots", "rings")
+"""knots: air invisible, wood a veil, dense rings stronger, knots and bark solid. rings: solid wood, dense wood dark."""
+
+_VEIL = ((-0.1, 0.0), (0.05, 0.75), (0.5, 0.92), (0.75, 0.99), (0.9, 0.9999), (1.0, 1.0 - 1e-12))
+"""From threshold (0) to white (1): which part of the light the whole thickness of the object would keep back."""
+
+_SOLID = ((0.0, 0.0), (0.1, 0.1), (0.2, 0.6), (0.3, 0.9), (1.0, 0.95))
+"""From threshold (0) to white (1): which part of the light a millimetre keeps back."""
+
+_COLOURS = {
+    "knots": ((0.0, (0.35, 0.2, 0.1)), (0.35, (0.66, 0.45, 0.25)), (0.7, (0.87, 0.7, 0.45)), (1.0, (1.0, 0.95, 0.8))),
+    "rings": (
+        (0.0, (0.98, 0.9, 0.72)),
+        (0.3, (0.9, 0.74, 0.5)),
+        (0.6, (0.68, 0.46, 0.26)),
+        (0.85, (0.45, 0.26, 0.13)),
+        (1.0, (0.3, 0.14, 0.07)),
+    ),
+}
+
+
+def show_wood(rendering: Node, contrast: Contrast, extent: float, look: str = "knots") -> None:
+    """Set the transfer functions.
 
     Parameters
     ----------
@@ -40,19 +65,29 @@ def show_wood(rendering: Node, contrast: Contrast, extent: float) -> None:
     contrast : Contrast
         Of the volume.
     extent : float
-        Thickness of the object in mm; opacities are chosen so that its far side is still seen.
+        Thickness of the object in mm; a veil is chosen so that its far side is still seen.
+    look : str
+        One of :data:`LOOKS`.
+
+    Raises
+    ------
+    InputError
+        When there is no such look.
     """
+    if look not in LOOKS:
+        raise InputError("look", expected=f"one of {', '.join(LOOKS)}", found=repr(look), remedy="Choose one of these.")
     node = rendering.GetVolumePropertyNode()
     properties = node.GetVolumeProperty()
     start, stop = contrast.threshold, contrast.high
     was = node.StartModify()
     opacity = properties.GetScalarOpacity()
     opacity.RemoveAllPoints()
-    for share, through in ((-0.1, 0.0), (0.05, 0.75), (0.5, 0.92), (0.75, 0.99), (0.9, 0.9999), (1.0, 1.0 - 1e-12)):
-        opacity.AddPoint(start + share * (stop - start), -math.expm1(math.log1p(-through) / max(extent, 1e-3)))
+    for share, through in _VEIL if look == "knots" else _SOLID:
+        depth = max(extent, 1e-3) if look == "knots" else 1.0
+        opacity.AddPoint(start + share * (stop - start), -math.expm1(math.log1p(-through) / depth))
     colour = properties.GetRGBTransferFunction()
     colour.RemoveAllPoints()
-    for share, (red, green, blue) in ((0.0, (0.35, 0.2, 0.1)), (0.35, (0.66, 0.45, 0.25)), (0.7, (0.87, 0.7, 0.45)), (1.0, (1, 0.95, 0.8))):
+    for share, (red, green, blue) in _COLOURS[look]:
         colour.AddRGBPoint(start + share * (stop - start), red, green, blue)
     gradient = properties.GetGradientOpacity()
     gradient.RemoveAllPoints()
@@ -64,6 +99,7 @@ def show_wood(rendering: Node, contrast: Contrast, extent: float) -> None:
     properties.SetAmbient(0.35)
     properties.SetDiffuse(0.75)
     properties.SetSpecular(0.1)
+    node.SetAttribute(LOOK, look)
     node.EndModify(was)
 
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Contrast", "contrast_of"]
+from MITOReconstructionLib.errors import InputError
+
+__all__ = ["Contrast", "contrast_of", "window_of"]
 
 _SAMPLES = 1_000_000
 
@@ -36,15 +38,9 @@ def contrast_of(array: NDArray[np.floating]) -> Contrast:
     ----------
     array : float, any shape
     """
-    step = max(1, round((array.size / _SAMPLES) ** (1 / max(1, array.ndim))))
-    values = np.asarray(array[(slice(None, None, step),) * array.ndim], dtype=np.float64).reshape(-1)
-    values = values[np.isfinite(values)]
+    values = _looked_at(array)
     if values.size == 0:
         return Contrast(0.0, 0.0, 1.0)
-    smallest = values.min()
-    marked = values == smallest
-    if smallest != 0.0 and 0.1 * values.size <= np.count_nonzero(marked) < values.size:
-        values = values[~marked]
     first, last = (float(v) for v in np.percentile(values, [0.05, 99.95]))
     if not last > first:
         return Contrast(first - 0.5, first - 1.0, first + 1.0)
@@ -54,6 +50,46 @@ def contrast_of(array: NDArray[np.floating]) -> Contrast:
     high = high if high > low else last
     low = max(first, low - 0.35 * (high - low))
     return Contrast(threshold, low, high) if high > low else Contrast(threshold, first, last)
+
+
+def window_of(array: NDArray[np.floating], low: float, high: float) -> tuple[float, float]:
+    """Values at two percentiles of the object; air, and what marks the outside of a masked region, are left out.
+
+    Parameters
+    ----------
+    array : float, any shape
+    low, high : float
+        Percentiles, 0 to 100.
+
+    Raises
+    ------
+    InputError
+        When the percentiles do not rise.
+    """
+    if not 0.0 <= low < high <= 100.0:
+        raise InputError(
+            "percentiles", expected="two of 0 to 100, the first below the second", found=f"{low:g} and {high:g}", remedy="Correct them."
+        )
+    contrast, values = contrast_of(array), _looked_at(array)
+    inside = values[values > contrast.threshold]
+    if inside.size == 0:
+        return contrast.low, contrast.high
+    first, last = (float(value) for value in np.percentile(inside, [low, high]))
+    return (first, last) if last > first else (contrast.low, contrast.high)
+
+
+def _looked_at(array: NDArray[np.floating]) -> NDArray[np.float64]:
+    """About a million of the values, without what is not finite and what marks the outside of a masked region."""
+    step = max(1, round((array.size / _SAMPLES) ** (1 / max(1, array.ndim))))
+    values = np.asarray(array[(slice(None, None, step),) * array.ndim], dtype=np.float64).reshape(-1)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return values
+    smallest = values.min()
+    marked = values == smallest
+    if smallest != 0.0 and 0.1 * values.size <= np.count_nonzero(marked) < values.size:
+        values = values[~marked]
+    return values
 
 
 def _between(values: NDArray[np.float64], first: float, last: float) -> float:

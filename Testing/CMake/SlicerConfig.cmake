@@ -9,4 +9,6 @@ set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/GenerateConfigSt
 set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/PackageStandIn.cmake")
 set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.13/qt-scripted-modules")
 set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR "${Slicer_QTSCRIPTEDMODULES_LIB_DIR}")
+set(Slicer_CLIMODULES_LIB_DIR "lib/Slicer-5.13/cli-modules")
+set(Slicer_INSTALL_CLIMODULES_LIB_DIR "${Slicer_CLIMODULES_LIB_DIR}")
 set(Slicer_LAUNCHER_EXECUTABLE "Slicer")

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "MITOReconstructionLib"
 MODULE = ROOT / "MITOReconstruction"
 INSTALLED = "lib/Slicer-5.13/qt-scripted-modules"
+PROGRAMS = "lib/Slicer-5.13/cli-modules"
+CLI = {"MITOReconstructionCLI.py", "MITOReconstructionCLI.xml"}
 
 CATALOGUE_KEYS = {
     "$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies", "build_subdirectory", "enabled", "tier",
@@ -216,6 +218,7 @@ def expected_files() -> set[str]:
 def test_the_build_tree_can_be_imported(built: Path) -> None:
     modules = built / INSTALLED
     assert {path.relative_to(modules).as_posix() for path in modules.rglob("*") if path.is_file()} == expected_files()
+    assert {path.name for path in (built / PROGRAMS).iterdir()} == CLI
     program = "import MITOReconstructionLib, MITOReconstructionLib.export; print(MITOReconstructionLib.__file__)"
     result = subprocess.run(
         [sys.executable, "-B", "-P", "-c", program], cwd=modules, env={"PYTHONPATH": str(modules)}, capture_output=True, text=True
@@ -228,10 +231,14 @@ def test_install_and_package_hold_every_file(built: Path, tmp_path: Path) -> Non
     cmake("--install", built, "--prefix", tmp_path / "installed")
     folder = tmp_path / "installed" / INSTALLED
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == expected_files()
+    assert {path.name for path in (tmp_path / "installed" / PROGRAMS).iterdir()} == CLI
+    assert (tmp_path / "installed" / PROGRAMS / "MITOReconstructionCLI.py").stat().st_mode & 0o111
     cmake("--build", built, "--target", "package")
     with tarfile.open(built / "MITOReconstruction.tar.gz") as package:
-        names = {name.partition(f"{INSTALLED}/")[2] for name in package.getnames() if not package.getmember(name).isdir()}
-    assert names == expected_files()
+        packed = [name for name in package.getnames() if not package.getmember(name).isdir()]
+    names = {name.partition(f"{INSTALLED}/")[2] for name in packed}
+    assert names - {""} == expected_files()
+    assert {name.rpartition("/")[2] for name in packed if INSTALLED not in name} == CLI
     assert (built / "MITOReconstruction.tar.gz").stat().st_size < 100e6
 
 
@@ -250,6 +257,7 @@ def test_the_tests_that_run_in_slicer_are_registered(built: Path) -> None:
         ("MITOReconstructionLib/CMakeLists.txt", "  errors.py\n", "  errors.py\n  nowhere.py\n", "there is no file 'nowhere.py'"),
         ("MITOReconstructionLib/CMakeLists.txt", "  NAME M", "  NAMES M", "unknown arguments NAMES;MITOReconstructionLib"),
         ("MITOReconstructionLib/CMakeLists.txt", "  errors.py\n", "  errors.py\n  errors.py\n", "'errors.py' is listed twice"),
+        ("MITOReconstructionCLI/CMakeLists.txt", "CLI)", "CLIs)", "there is no file 'MITOReconstructionCLIs.py'"),
         ("CMakeLists.txt", "EXTENSION_HOMEPAGE", "EXTENSION_HOMEPAG", "EXTENSION_HOMEPAGE is not set"),
         ("Testing/Python/CMakeLists.txt", "SelfTest.py", "NoTest.py", "there is no file 'MITOReconstructionNoTest.py'"),
     ],

@@ -114,6 +114,7 @@ class qSlicerApplication(QtCore.QObject):
         self._logic = slicer.vtkSlicerApplicationLogic()
         self._colours = slicer.vtkMRMLColorLogic()
         self._logic.SetColorLogic(self._colours)
+        self._logic.SetModuleLogic("Colors", self._colours)
         self._logic.SetTemporaryPath(str(folder))
         self._logic.SetMRMLScene(scene)
         self._colours.SetMRMLScene(scene)  # adds the colour tables

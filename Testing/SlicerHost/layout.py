@@ -104,7 +104,7 @@ class qSlicerLayoutManager(QtCore.QObject):
             self._slices.AddItem(widget.sliceLogic())
             return widget
         if kind == "vtkMRMLPlotViewNode":
-            return qMRMLPlotWidget(node)
+            return qMRMLPlotWidget(node, self._application)
         raise HostError(f"the layout names a view of the class {kind}, which Testing/SlicerHost does not have")
 
     def _prune(self, *_event: Any) -> None:

@@ -132,8 +132,47 @@ def reconstructed(host: Any, widget: Any, _sample: Path) -> Any:
     return host.window
 
 
+def plotted(host: Any, widget: Any, _sample: Path) -> Any:
+    """A SIRT run that is over, with its residuals, and others in the queue: the whole window."""
+    part = widget.panel.reconstruction
+    part.method.currentIndex = part.method.findText("SIRT")
+    part.parameters.fields["iterations"].value = 30
+    part.start_button.click()
+    host.wait_until(lambda: widget.panel.session.job is None, SECONDS)
+    part.parameters.fields["iterations"].value = 100000
+    part.start_button.click()
+    part.method.currentIndex = 0
+    part.start_button.click()
+    host.wait_until(lambda: widget.panel.session.runs.going.preview, SECONDS)
+    queue = part.queue
+    queue.choose(widget.panel.session.runs[len(widget.panel.session.runs) - 3])
+    queue.plot_button.click()
+    show_section(host, widget, 2)
+    return host.window
+
+
+def compared(host: Any, widget: Any, _sample: Path) -> Any:
+    """One volume over another one, and how the chosen one came to be: the whole window."""
+    widget.panel.reconstruction.queue.plot_button.click()
+    widget.panel.session.runs.cancel_all()
+    host.wait_until(lambda: widget.panel.session.job is None, SECONDS)
+    part = widget.panel.results
+    part.comparison.compare_button.click()
+    show_section(host, widget, 3)
+    return host.window
+
+
+def show_section(host: Any, widget: Any, place: int) -> None:
+    """Close the other sections of the panel."""
+    for number, button in enumerate(widget.panel.buttons):
+        button.collapsed = number != place
+    host.process_events()
+
+
 def panel(host: Any, widget: Any, _sample: Path) -> Any:
     """The panel alone, as high as it is."""
+    for button in widget.panel.buttons:
+        button.collapsed = False
     host.process_events()
     return widget.parent
 
@@ -146,6 +185,8 @@ SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "impossible": impossible,
     "running": running,
     "reconstructed": reconstructed,
+    "plotted": plotted,
+    "compared": compared,
     "panel": panel,
 }
 """In this order: each begins where the one before it ended."""

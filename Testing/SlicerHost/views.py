@@ -269,11 +269,68 @@ class qMRMLSliceWidget(ViewWidget):
         self._logic.SetMRMLScene(None)
 
 
-class qMRMLPlotWidget(ViewWidget):
-    """A plot view; what is plotted is only named."""
+class qMRMLPlotView(RenderView):
+    """What is drawn in a plot view: the chart of its node, its series as lines with their markers."""
 
-    def __init__(self, node: Any) -> None:
-        super().__init__(node, QtWidgets.QLabel("plot"), "#b4b4b4")
+    def mrmlPlotViewNode(self) -> Any:
+        """The view's node."""
+        return self._node
+
+    def plotSeries(self) -> list[Any]:
+        """The series of the chart that is shown."""
+        chart = self._node.GetPlotChartNode()
+        return [] if chart is None else [chart.GetNthPlotSeriesNode(i) for i in range(chart.GetNumberOfPlotSeriesNodes())]
+
+    def _open(self) -> None:
+        self._context = vtk.vtkContextView()
+        self._context.GetRenderer().SetBackground(1.0, 1.0, 1.0)
+        shown = vtk.vtkObject.GetGlobalWarningDisplay()
+        vtk.vtkObject.GlobalWarningDisplayOff()
+        self._window = self._context.GetRenderWindow()
+        vtk.vtkObject.SetGlobalWarningDisplay(shown)
+        self._window.SetOffScreenRendering(1)
+        self._window.SetShowWindow(False)
+        self._window.SetMultiSamples(0)
+
+    def image(self) -> QtGui.QImage:
+        """What the view shows."""
+        self.renderWindow()
+        scene = self._context.GetScene()
+        scene.ClearItems()
+        node = self._node.GetPlotChartNode()
+        if node is not None:
+            chart = vtk.vtkChartXY()
+            chart.SetTitle(node.GetTitle() or "")
+            for place, title, log in (
+                (vtk.vtkAxis.BOTTOM, node.GetXAxisTitle(), node.GetXAxisLogScale()),
+                (vtk.vtkAxis.LEFT, node.GetYAxisTitle(), node.GetYAxisLogScale()),
+            ):
+                chart.GetAxis(place).SetTitle(title or "")
+                chart.GetAxis(place).SetLogScale(log)
+            for series in self.plotSeries():
+                table = series.GetTableNode().GetTable()
+                if table.GetNumberOfRows() > 0:
+                    line = chart.AddPlot(vtk.vtkChart.LINE)
+                    line.SetInputData(table, series.GetXColumnName(), series.GetYColumnName())
+                    line.SetColorF(*series.GetColor())
+                    line.SetWidth(series.GetLineWidth())
+                    line.SetMarkerStyle(series.GetMarkerStyle())
+            scene.AddItem(chart)
+        return super().image()
+
+    def close_window(self) -> None:
+        """Let go of the render window."""
+        if self._window is not None:
+            self._context.GetScene().ClearItems()
+            self._window.Finalize()
+            self._window = self._context = None
+
+
+class qMRMLPlotWidget(ViewWidget):
+    """A plot view and its bar."""
+
+    def __init__(self, node: Any, application: Any) -> None:
+        super().__init__(node, qMRMLPlotView(node, application), "#b4b4b4")
 
     def plotView(self) -> Any:
         """The view."""

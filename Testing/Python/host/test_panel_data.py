@@ -168,10 +168,11 @@ def test_the_session_does_it_all_without_qt(host: Host, widget: Any, sample: Pat
     scan = session.load(sample)
     assert session.estimate(method="fbp").possible
     job = session.start(method="fbp")
-    assert job.wait(120)
-    session.ended()
-    node = session.show_volume(job.volume, scan, session.free_name("fbp"))
-    assert session.results() == [node]
+    assert session.job is job
+    assert session.wait(120)
+    assert (job.state, session.job, [run.state for run in session.runs]) == ("done", None, ["done"])
+    assert [node.GetName() for node in session.results()] == ["fbp"]
+    assert session.free_name("fbp", scan.name) == "fbp 2"
     host.close_scene()
     with pytest.raises(ValueError, match="press Load"):
         session.start()

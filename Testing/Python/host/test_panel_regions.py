@@ -244,7 +244,7 @@ def test_a_saved_scene_is_opened_and_one_goes_on(host: Host, loaded: Any, sample
     part = loaded.reconstruction
     part.method.currentIndex = part.method.findText("SIRT")
     part.parameters.fields["iterations"].value = 3
-    part.backend.currentIndex = part.backend.findText("cpu")
+    part.backend.currentIndex = part.backend.findText("CPU")
     part.process.checked = True
     loaded.projections.slider.value = 40
     host.save_scene(tmp_path / "scene.mrb")
@@ -259,7 +259,7 @@ def test_a_saved_scene_is_opened_and_one_goes_on(host: Host, loaded: Any, sample
     assert loaded.projections.slider.value == 40
     assert (names(loaded), loaded.reconstruction.target.widget.currentText, loaded.regions.views.values) == (["Knot"], "Knot", (5.0, 125.0))
     assert (part.method.currentText, part.parameters.values["iterations"]) == ("SIRT", 3)
-    assert (part.backend.currentText, part.process.checked) == ("cpu", True)
+    assert (part.backend.currentText, part.process.checked) == ("CPU", True)
     assert node(loaded).GetDisplayNode().GetHandlesInteractive()
     part.process.checked = False
     nodes = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode")

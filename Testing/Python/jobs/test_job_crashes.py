@@ -147,20 +147,22 @@ def test_killed_behind_a_launcher(ball: Scan, faulty: str, tmp_path: Path, monke
 
 
 PARENT = """
-import sys, time
+import os, sys, time
 from MITOReconstructionLib import open_scan
 from MITOReconstructionLib.jobs import Job
 import json
 job = Job(open_scan(sys.argv[1]), method="faulty", parameters={"how": "slow", "note": sys.argv[2]}, process=True, folder=sys.argv[3])
 job.start()
-time.sleep(float(sys.argv[4]))
+deadline = time.monotonic() + 60
+while time.monotonic() < deadline and not (sys.argv[4] == "ends" and os.path.exists(sys.argv[2]) and os.path.getsize(sys.argv[2])):
+    time.sleep(0.05)
 """
 
 
 @pytest.mark.parametrize("how", ["is killed", "ends"])
 def test_a_child_whose_parent_is_gone_ends_and_cleans_up(ball: Scan, faulty: str, tmp_path: Path, exchange: Path, how: str) -> None:
     note = tmp_path / "numbers"
-    arguments = [str(ball.folder), str(note), str(exchange), "60" if how == "is killed" else "1.5"]
+    arguments = [str(ball.folder), str(note), str(exchange), how]
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, *arguments], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ) as parent:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.machinery
 import sys
+import tomllib
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -14,7 +16,7 @@ from MITOReconstructionLib.errors import InputError, MissingPackageError, WorkEr
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.projectors import cpu
 from MITOReconstructionLib.projectors.astra_gpu import astra_vectors, astra_volume
-from MITOReconstructionLib.projectors.backends import Backend, backend_names, choose_backend, describe_backends
+from MITOReconstructionLib.projectors.backends import Backend, backend_names, backend_states, choose_backend, describe_backends
 
 
 class FakeAstra(ModuleType):
@@ -107,6 +109,10 @@ def test_without_astra_auto_takes_the_cpu_and_asking_for_it_names_the_package() 
     with pytest.raises(MissingPackageError, match=r"'astra-toolbox', which is not installed.*pip install 'mito-reconstruction\[astra\]'"):
         choose_backend("astra")
     assert describe_backends()["astra"].startswith("not available: The backend 'astra' needs")
+    gpu, cpu = backend_states()
+    assert (gpu.name, gpu.available, cpu.name, cpu.available, cpu.packages) == ("astra", False, "cpu", True, ())
+    extra = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["astra"]
+    assert gpu.packages == (() if sys.platform == "darwin" else tuple(entry.partition(";")[0] for entry in extra))
 
 
 def test_without_a_gpu_auto_takes_the_cpu(astra: FakeAstra) -> None:
@@ -114,6 +120,7 @@ def test_without_a_gpu_auto_takes_the_cpu(astra: FakeAstra) -> None:
     assert choose_backend("auto").name == "cpu"
     with pytest.raises(InputError, match=r"expected an NVIDIA GPU that ASTRA can use; found none\. Use the backend 'cpu'"):
         choose_backend("astra")
+    assert (backend_states()[0].available, backend_states()[0].packages) == (False, ())  # installing would not help
 
 
 def test_with_a_gpu_auto_takes_it_and_says_so(astra: FakeAstra) -> None:

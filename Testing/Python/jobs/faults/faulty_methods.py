@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -93,9 +94,46 @@ def fails_at_exit() -> None:
     atexit.register(lambda: os._exit(9))
 
 
+def killed_in_a_preview() -> None:
+    from MITOReconstructionLib.jobs import preview
+
+    def half(file: BinaryIO, array: np.ndarray) -> None:
+        file.write(array.tobytes()[: array.nbytes // 2])
+        file.flush()
+        killed()
+
+    preview._write_voxels = half
+
+
+def no_disk_for_previews() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+
+
+def disk_again() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def iterate(problem: Problem, how: str) -> None:
+    """Shows a volume that holds the number of the iteration; without an end where it should not end."""
+    volume = np.empty(problem.grid.shape, dtype=np.float32)
+    number = 0
+    while number < 40 or how == "shows_on":
+        number += 1
+        volume[...] = number
+        problem.monitor.report("sawing", 0.5, iteration=number, residual=1.0 / number)
+        problem.monitor.show(number, volume)
+        time.sleep(0.005)
+    if how == "no_disk_for_previews":
+        disk_again()
+
+
 FAULTS = {f.__name__: f for f in (
     killed, crashed, exited, silent, garbage, no_disk, half_a_result, short_result, wrong_input, wrong_work, no_package, bug, no_memory,
-    fails_at_exit,
+    fails_at_exit, killed_in_a_preview, no_disk_for_previews,
 )}  # fmt: skip
 
 
@@ -108,6 +146,8 @@ def run(problem: Problem, parameters: FaultyParameters) -> Result:
         Path(parameters.note).write_text(" ".join(map(str, numbers)))
     if parameters.how in FAULTS:
         FAULTS[parameters.how]()
+    if parameters.how in ("shows", "shows_on", "killed_in_a_preview", "no_disk_for_previews"):
+        iterate(problem, parameters.how)
     while parameters.how in ("slow", "deaf"):
         time.sleep(0.01)
         if parameters.how == "slow":

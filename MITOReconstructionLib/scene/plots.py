@@ -1,0 +1,84 @@
+"""How the residual of an iterative run falls, as a chart of Slicer's plot views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from MITOReconstructionLib.scene.folder import ScanFolder
+from MITOReconstructionLib.scene.host import Scene, vtk
+from MITOReconstructionLib.scene.parts import Part, part_node
+
+__all__ = ["ITERATION", "RESIDUAL", "ResidualPlot"]
+
+ITERATION, RESIDUAL = "Iteration", "Relative residual"
+"""The columns of the table, and the titles of the axes."""
+
+COLOUR = (0.12, 0.47, 0.71)
+"""Seen on white and on black."""
+
+
+class ResidualPlot(Part):
+    """A chart node, with the series and the table that it draws; the main node is the chart.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+    scan, name : str
+        Names of the scan and of the run.
+    """
+
+    def __init__(self, scene: Scene, scan: str, name: str) -> None:
+        title = f"{name} residuals"
+        self.chart = part_node(scene, "vtkMRMLPlotChartNode", scan, "residuals", title)
+        self.series = part_node(scene, "vtkMRMLPlotSeriesNode", scan, "residuals", f"{title} series")
+        self.table = part_node(scene, "vtkMRMLTableNode", scan, "residuals", f"{title} table")
+        super().__init__(scene, [self.chart, self.series, self.table])
+        self._count = -1
+        self._set_up(title)
+        for node in (self.chart, self.table):
+            ScanFolder(scene, scan).add(node)
+
+    def _set_up(self, title: str) -> None:
+        series, chart = self.series, self.chart
+        series.SetAndObserveTableNodeID(self.table.GetID())
+        series.SetXColumnName(ITERATION)
+        series.SetYColumnName(RESIDUAL)
+        series.SetPlotType(series.PlotTypeScatter)
+        series.SetLineStyle(series.LineStyleSolid)
+        series.SetMarkerStyle(series.MarkerStyleCircle)
+        series.SetLineWidth(2.0)
+        series.SetMarkerSize(6.0)
+        series.SetColor(*COLOUR)
+        chart.SetTitle(title)
+        chart.SetXAxisTitle(ITERATION)
+        chart.SetYAxisTitle(RESIDUAL)
+        chart.SetLegendVisibility(False)
+        chart.SetYAxisLogScale(True)
+        if not chart.HasPlotSeriesNodeID(series.GetID()):
+            chart.AddAndObservePlotSeriesNodeID(series.GetID())
+
+    @property
+    def alive(self) -> bool:
+        """Whether all of it is still in the scene."""
+        return all(node.GetScene() is not None for node in self.nodes)
+
+    def update(self, residuals: Sequence[tuple[int, float]]) -> None:
+        """Show residuals by their iterations; those that a logarithmic axis cannot show are left out."""
+        if len(residuals) == self._count or not self.alive:
+            return
+        self._count = len(residuals)
+        table = vtk.vtkTable()
+        shown = [pair for pair in residuals if pair[1] > 0.0]
+        for column, name in enumerate((ITERATION, RESIDUAL)):
+            values = vtk.vtkDoubleArray()
+            values.SetName(name)
+            for pair in shown:
+                values.InsertNextValue(float(pair[column]))
+            table.AddColumn(values)
+        self.table.SetAndObserveTable(table)
+
+    @property
+    def values(self) -> list[tuple[float, float]]:
+        """What the table holds: iterations and residuals."""
+        table = self.table.GetTable()
+        return [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in range(table.GetNumberOfRows())]

@@ -1,0 +1,52 @@
+"""What a run has so far, in the scene: a volume for looking at, which is neither rendered nor saved."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.scene.folder import ScanFolder
+from MITOReconstructionLib.scene.host import Scene
+from MITOReconstructionLib.scene.image import ImageNode
+from MITOReconstructionLib.scene.parts import Part, part_node
+from MITOReconstructionLib.scene.window import contrast_of
+
+__all__ = ["PreviewPart"]
+
+ITERATION = "MITO.iteration"
+"""Node attribute: how many iterations were done."""
+
+
+class PreviewPart(Part):
+    """A vtkMRMLScalarVolumeNode '<name> (preview)' in the folder of its scan, written in place. It is not saved with a scene.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+    scan, name : str
+        Names of the scan and of the run.
+    """
+
+    def __init__(self, scene: Scene, scan: str, name: str) -> None:
+        node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, "preview", f"{name} (preview)")
+        super().__init__(scene, [node])
+        node.SetSaveWithScene(False)
+        if node.GetScalarVolumeDisplayNode() is None:
+            node.CreateDefaultDisplayNodes()
+        display = node.GetScalarVolumeDisplayNode()
+        display.SetSaveWithScene(False)
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+        display.AutoWindowLevelOff()
+        self._image = ImageNode(node)
+        ScanFolder(scene, scan).add(node)
+
+    def show(self, array: NDArray[np.float32], grid: VolumeGrid, iteration: int) -> None:
+        """Show voxels, indexed [x, y, z], as they are after so many iterations."""
+        was = self.node.StartModify()
+        self._image.write(array)
+        self._image.place(np.diag(grid.spacing), np.array(grid.origin))
+        self.node.SetAttribute(ITERATION, str(iteration))
+        self.node.EndModify(was)
+        contrast = contrast_of(array)
+        self.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(contrast.low, contrast.high)
