@@ -11,6 +11,9 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.panels.places import free_place, sample_place
+from MITOReconstructionLib.panels.preferences import Preferences, default_log_folder, read_preferences
+from MITOReconstructionLib.panels.projection_view import ProjectionView
 from MITOReconstructionLib.scan import Scan, list_samples, open_scan
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
@@ -62,6 +65,12 @@ class Session:
     job : Job, Task or None
         The run that goes on.
     scan_changed, job_changed, results_changed : Event
+    folder : Path or None
+        The sample or data folder that was opened last, by :meth:`open`; ``folder_changed`` tells.
+    preferences : Preferences
+        Colours and defaults, of the application's settings; ``preferences_changed`` tells.
+    projection_view : ProjectionView
+        The projection in a slice view of its own; ``view_changed`` tells that its layout was shown or left.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -69,6 +78,11 @@ class Session:
         self.scan: Scan | None = None
         self.job: Job | Task[Path] | None = None
         self.scan_changed, self.job_changed, self.results_changed = Event(), Event(), Event()
+        self.folder: Path | None = None
+        self.folder_changed, self.preferences_changed, self.view_changed = Event(), Event(), Event()
+        self.preferences = read_preferences()
+        self.projection_view = ProjectionView(scene, self.view_changed)
+        self.scan_changed.connect(self._follow)
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self._observers = _observe(scene, self)
 
@@ -100,20 +114,74 @@ class Session:
         self.show_scan(scan)
         self.scan = scan
         self.scan_changed()
+        if self.preferences.show_layout:
+            self.projection_view.visible = True
         return scan
 
-    def simulate(self, folder: str | Path, *, scale: float = SIMULATED_SCALE, turns: float = SIMULATED_TURNS) -> Task[Path]:
+    def open(self, path: str | Path) -> list[tuple[str, Path]]:
+        """Take a sample or data folder, or one of the files that stand for it; a sample that is the only one is loaded.
+
+        Parameters
+        ----------
+        path : path
+            A folder, its metadata.json or samples.json, or a sample's sinogram.npy.
+
+        Returns
+        -------
+        list of (str, Path)
+            Name and folder of each sample, as :meth:`samples` gives them.
+
+        Raises
+        ------
+        InputError
+            When there is no sample, or the only one cannot be read.
+        """
+        place = sample_place(path) or Path(path)
+        found = self.samples(place)
+        self.folder = place
+        self.folder_changed()
+        if len(found) == 1:
+            self.load(found[0][1], found[0][0])
+        return found
+
+    def is_open(self, path: str | Path) -> bool:
+        """Whether a path stands for the sample that is open."""
+        place = sample_place(path)
+        return place is not None and self.scan is not None and self.scan.folder == place.absolute() and bool(self.nodes())
+
+    def nodes(self) -> list[Node]:
+        """What shows the scan that is open: projection, detector, trajectory; empty where none is open."""
+        shown = self.shown
+        parts = [] if shown is None else [shown.projection, shown.detector, shown.trajectory]
+        return [part.node for part in parts if part.alive]
+
+    @property
+    def log_folder(self) -> Path:
+        """Where simulated logs are put, as the preferences say."""
+        return Path(self.preferences.log_folder) if self.preferences.log_folder else default_log_folder()
+
+    def simulate(self, folder: str | Path | None = None, *, scale: float = SIMULATED_SCALE, turns: float = SIMULATED_TURNS) -> Task[Path]:
         """Simulate a log into a new sample folder, in the background; the task's ``value`` is the folder.
+
+        Parameters
+        ----------
+        folder : path, optional
+            By default a new one in :attr:`log_folder`, which is kept.
+        scale : float, optional
+            How many times coarser than the real scanner.
+        turns : float, optional
 
         Raises
         ------
         InputError
             When something runs already.
         """
+        place = free_place(self.log_folder, "log") if folder is None else Path(folder)
 
         def work(monitor: Monitor) -> Path:
             phantom, geometry = make_phantom("log"), mito_geometry(scale=scale, turns=turns)
-            return simulate(Path(folder), phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            return simulate(place, phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
 
         return self._begin(Task(work, "simulation"))
 
@@ -180,10 +248,23 @@ class Session:
         known, shown = self._shown.get(scan.name, (None, None))
         if known is not scan or shown is None:
             shown = ScanScene(self.scene, scan, view=view or 0)
+            shown.set_looks(self.preferences.looks)
+            for part, visible in self.preferences.shown.items() if known is None else ():
+                shown.set_visible(part, visible)
             self._shown[scan.name] = scan, shown
         elif view is not None:
             shown.show_view(view)
         return shown
+
+    def _follow(self) -> None:
+        self.projection_view.follow(self.shown)
+
+    def set_preferences(self, preferences: Preferences) -> None:
+        """Have other preferences from now on: what is shown takes their colours and line width."""
+        self.preferences = preferences
+        for _scan, shown in self._shown.values():
+            shown.set_looks(preferences.looks)
+        self.preferences_changed()
 
     def show_volume(self, volume: Volume, scan: Scan, name: str | None = None) -> Node:
         """Show a volume beside its scan; the volume node is returned. One of the same name is replaced."""
@@ -218,6 +299,9 @@ class Session:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
         for event in (self.scan_changed, self.job_changed, self.results_changed):
             event.clear()
+        for event in (self.folder_changed, self.preferences_changed, self.view_changed):
+            event.clear()
+        self.projection_view.close()
         if self.job is not None:
             self.job.cancel()
             self.job.wait(10.0)

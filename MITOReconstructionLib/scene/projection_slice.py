@@ -1,0 +1,203 @@
+"""The slice view that shows projections: its own, of its own view group, which follows the view that is chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.scene.host import Node, Scene, in_application, slicer, vtk
+from MITOReconstructionLib.scene.observers import Observers
+from MITOReconstructionLib.scene.projection import ProjectionImage
+
+__all__ = ["COLOUR", "LABEL", "NAME", "VIEW_GROUP", "ProjectionSlice"]
+
+NAME = "Projection"
+"""Name of the view: layout name and singleton tag of its slice node."""
+
+LABEL = "P"
+
+COLOUR = "#9fb4c8"
+
+VIEW_GROUP = 27
+"""Views are linked within a group only; the application's own views are in group 0."""
+
+MARGIN = 1.03
+
+
+class ProjectionSlice:
+    """Shows the projection of the current view in a slice view, upright, as seen from the source, and nothing else.
+
+    The view is the one named :data:`NAME` of the scene, which a layout makes (:mod:`projection_layout`); where there is
+    none, :meth:`open` makes one that belongs to this object. The slice lies in the plane of the projection's image and
+    moves with it. Size and place in the view are chosen by :meth:`fit`, once for each size of the view, so that a person
+    may zoom and pan. Background, foreground and label of the view are kept as they are here, whatever else shows volumes
+    in all slice views.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.image: ProjectionImage | None = None
+        self.node: Node = None
+        self._own: Node = None
+        self._setting = False
+        self._size: tuple[int, int] = (0, 0)
+        self._watched, self._followed = Observers(), Observers()
+
+    # ---- the view --------------------------------------------------------------------------------------------------
+
+    @property
+    def logic(self) -> Node | None:
+        """The vtkMRMLSliceLogic that computes the slice: the application's, or this object's own; None without a view."""
+        if self._own is not None or self.node is None or not in_application():
+            return self._own
+        return slicer.app.applicationLogic().GetSliceLogic(self.node)
+
+    @property
+    def composite(self) -> Node | None:
+        """The vtkMRMLSliceCompositeNode of the view; None without a view."""
+        return None if self.node is None else slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(self.node)
+
+    def open(self, size: tuple[int, int] = (780, 240)) -> Node:
+        """Make the view where the scene has none, of ``size`` (width, height) pixels, and attach to it; its node is returned."""
+        if self.scene.GetSingletonNode(NAME, "vtkMRMLSliceNode") is None:
+            self._own = slicer.vtkMRMLSliceLogic()
+            self._own.SetMRMLScene(self.scene)
+            node = self._own.AddSliceNode(NAME)
+            node.SetViewGroup(VIEW_GROUP)
+            node.SetLayoutLabel(LABEL)
+            node.SetDimensions(*size, 1)
+        self.attach()
+        return self.node
+
+    def attach(self) -> bool:
+        """Take over the view where the scene has one; whether it has."""
+        node = self.scene.GetSingletonNode(NAME, "vtkMRMLSliceNode")
+        if node is self.node and self._watched:
+            return node is not None
+        self._watched.clear()
+        self.node, self._size = node, (0, 0)
+        if node is None:
+            return False
+        self._watched.add(node, self._resized)
+        composite = self.composite
+        if composite is not None:
+            composite.SetLinkedControl(False)
+            composite.SetHotLinkedControl(False)
+            composite.SetDoPropagateVolumeSelection(False)
+            self._watched.add(composite, self._keep)
+        node.SetRulerType(node.RulerTypeThin)
+        self._keep()
+        self._resized()
+        return True
+
+    # ---- what is shown ---------------------------------------------------------------------------------------------
+
+    def show(self, image: ProjectionImage | None) -> None:
+        """Show the projections of a scan from now on; None shows nothing."""
+        self._followed.clear()
+        self.image = image
+        if image is not None:
+            self._followed.add(image.node, self._follow)
+        if self.attach():
+            self._keep()
+            self._follow()
+            self.fit()
+
+    def fit(self) -> None:
+        """Show the whole projection, as large as it fits into the view, pixels square."""
+        if self.node is None or self.image is None:
+            return
+        width, height = self.node.GetDimensions()[:2]
+        across, along = self._extent()
+        pixel = MARGIN * max(across / max(1, width), along / max(1, height))
+        self._setting = True
+        try:
+            self._size = (width, height)
+            self.node.SetXYZOrigin(0.0, 0.0, 0.0)
+            self.node.SetFieldOfView(pixel * width, pixel * height, 1.0)
+        finally:
+            self._setting = False
+
+    def close(self) -> None:
+        """Take the view out of the scene, with everything that was made for it."""
+        logic = self.logic
+        self._followed.clear()
+        self._watched.clear()
+        _remove_view(self.scene, logic)
+        self.node = self.image = None
+        if self._own is not None:
+            self._own.SetMRMLScene(None)
+            self._own = None
+
+    # ---- following -------------------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """Have nothing but the projection in the view."""
+        composite = self.composite
+        if composite is None or self._setting or self.scene.IsClosing():
+            return
+        here = self.image is not None and self.image.alive
+        wanted = self.image.node.GetID() if here and self.image is not None else None
+        self._setting = True
+        try:
+            for layer, value in (("Background", wanted), ("Foreground", None), ("Label", None)):
+                if getattr(composite, f"Get{layer}VolumeID")() != value:
+                    getattr(composite, f"Set{layer}VolumeID")(value)
+        finally:
+            self._setting = False
+
+    def _follow(self) -> None:
+        """Lay the slice into the plane of the projection."""
+        if self.node is None or self.image is None or not self.image.alive:
+            return
+        matrix = self.node.GetSliceToRAS()
+        plane = self._plane()
+        if all(matrix.GetElement(i, j) == plane[i, j] for i in range(3) for j in range(4)):
+            return
+        for i in range(3):
+            for j in range(4):
+                matrix.SetElement(i, j, float(plane[i, j]))
+        self.node.UpdateMatrices()
+
+    def _resized(self) -> None:
+        if not self._setting and self.node is not None and tuple(self.node.GetDimensions()[:2]) != self._size:
+            self.fit()
+
+    def _image_matrix(self) -> NDArray[np.float64]:
+        matrix = vtk.vtkMatrix4x4()
+        if self.image is not None:
+            self.image.node.GetIJKToRASMatrix(matrix)
+        return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+
+    def _plane(self) -> NDArray[np.float64]:
+        """Columns: to the right, up and towards the source, of length 1, and the projection's middle in mm; shape (3, 4)."""
+        matrix = self._image_matrix()
+        columns, rows = self._counts()
+        middle = matrix @ np.array([(columns - 1) / 2, (rows - 1) / 2, 0.0, 1.0])
+        directions = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+        return np.column_stack([directions, middle[:3]])
+
+    def _extent(self) -> tuple[float, float]:
+        """Width and height of the projection in mm."""
+        columns, rows = self._counts()
+        width, height = np.linalg.norm(self._image_matrix()[:3, :2], axis=0)
+        return columns * float(width), rows * float(height)
+
+    def _counts(self) -> tuple[int, int]:
+        pixels = None if self.image is None else self.image.node.GetImageData()
+        return (1, 1) if pixels is None else tuple(pixels.GetDimensions()[:2])
+
+
+def _remove_view(scene: Scene, logic: Node | None) -> None:
+    """Take the view's slice node out of a scene, with the nodes that its logic made for it."""
+    node = scene.GetSingletonNode(NAME, "vtkMRMLSliceNode")
+    parts = [] if node is None else [node, slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(node)]
+    if logic is not None:
+        parts += [logic.GetSliceModelNode(), logic.GetSliceModelDisplayNode(), logic.GetSliceModelTransformNode()]
+    for part in parts:
+        if part is not None and part.GetScene() is not None:
+            scene.RemoveNode(part)
