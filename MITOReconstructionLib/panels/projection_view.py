@@ -34,7 +34,8 @@ class ProjectionView:
         self.slice = ProjectionSlice(scene)
         self.layout = ProjectionLayout(scene, self._look)
         self._observers = Observers()
-        self._observers.add(scene, self._look, slicer.vtkMRMLScene.EndImportEvent)
+        for event in (slicer.vtkMRMLScene.EndImportEvent, slicer.vtkMRMLScene.EndCloseEvent):
+            self._observers.add(scene, self._look, event)
 
     def follow(self, shown: ScanScene | None) -> None:
         """Show the projections of a scan from now on; None shows nothing."""

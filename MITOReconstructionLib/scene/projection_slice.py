@@ -43,8 +43,10 @@ class ProjectionSlice:
         self.image: ProjectionImage | None = None
         self.node: Node = None
         self._own: Node = None
+        self._nodes: tuple[Node, Node] = (None, None)
         self._setting = False
         self._size: tuple[int, int] = (0, 0)
+        self._resized_to: tuple[float, ...] = ()
         self._watched, self._followed = Observers(), Observers()
 
     # ---- the view --------------------------------------------------------------------------------------------------
@@ -59,7 +61,7 @@ class ProjectionSlice:
     @property
     def composite(self) -> Node | None:
         """The vtkMRMLSliceCompositeNode of the view; None without a view."""
-        return None if self.node is None else slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(self.node)
+        return _view_nodes(self.scene)[1]
 
     def open(self, size: tuple[int, int] = (780, 240)) -> Node:
         """Make the view where the scene has none, of ``size`` (width, height) pixels, and attach to it; its node is returned."""
@@ -67,7 +69,6 @@ class ProjectionSlice:
             self._own = slicer.vtkMRMLSliceLogic()
             self._own.SetMRMLScene(self.scene)
             node = self._own.AddSliceNode(NAME)
-            node.SetViewGroup(VIEW_GROUP)
             node.SetLayoutLabel(LABEL)
             node.SetDimensions(*size, 1)
         self.attach()
@@ -75,24 +76,32 @@ class ProjectionSlice:
 
     def attach(self) -> bool:
         """Take over the view where the scene has one; whether it has."""
-        node = self.scene.GetSingletonNode(NAME, "vtkMRMLSliceNode")
-        if node is self.node and self._watched:
+        node, composite = _view_nodes(self.scene)
+        if (node, composite) == self._nodes:
+            self._dress()
             return node is not None
         self._watched.clear()
-        self.node, self._size = node, (0, 0)
+        self.node, self._nodes, self._size = node, (node, composite), (0, 0)
         if node is None:
             return False
         self._watched.add(node, self._resized)
-        composite = self.composite
+        if composite is not None:
+            self._watched.add(composite, self._keep)
+        self._dress()
+        self._keep()
+        self._resized()
+        return True
+
+    def _dress(self) -> None:
+        """Link the view to nothing; closing a scene makes view nodes as they are by default."""
+        node, composite = self.node, self.composite
+        if node is not None:
+            node.SetViewGroup(VIEW_GROUP)
+            node.SetRulerType(node.RulerTypeThin)
         if composite is not None:
             composite.SetLinkedControl(False)
             composite.SetHotLinkedControl(False)
             composite.SetDoPropagateVolumeSelection(False)
-            self._watched.add(composite, self._keep)
-        node.SetRulerType(node.RulerTypeThin)
-        self._keep()
-        self._resized()
-        return True
 
     # ---- what is shown ---------------------------------------------------------------------------------------------
 
@@ -128,7 +137,7 @@ class ProjectionSlice:
         self._followed.clear()
         self._watched.clear()
         _remove_view(self.scene, logic)
-        self.node = self.image = None
+        self.node, self.image, self._nodes = None, None, (None, None)
         if self._own is not None:
             self._own.SetMRMLScene(None)
             self._own = None
@@ -164,8 +173,17 @@ class ProjectionSlice:
         self.node.UpdateMatrices()
 
     def _resized(self) -> None:
-        if not self._setting and self.node is not None and tuple(self.node.GetDimensions()[:2]) != self._size:
+        """Fit again after the view has got another size, for which Slicer chooses a field of view, and may set it twice."""
+        if self._setting or self.node is None:
+            return
+        field, width = tuple(self.node.GetFieldOfView()), self.node.GetDimensions()[0]
+        if tuple(self.node.GetDimensions()[:2]) != self._size:
+            self._resized_to = field
             self.fit()
+        elif field == self._resized_to:
+            self.fit()
+        elif abs(self.node.GetXYToSlice().GetElement(0, 0) * width - field[0]) > 1e-9 * field[0]:
+            self.node.UpdateMatrices()  # the field of view was set while Slicer was setting it
 
     def _image_matrix(self) -> NDArray[np.float64]:
         matrix = vtk.vtkMatrix4x4()
@@ -192,10 +210,15 @@ class ProjectionSlice:
         return (1, 1) if pixels is None else tuple(pixels.GetDimensions()[:2])
 
 
+def _view_nodes(scene: Scene) -> tuple[Node, Node]:
+    """Slice node and slice composite node of the view; None where there is none."""
+    node = scene.GetSingletonNode(NAME, "vtkMRMLSliceNode")
+    return node, None if node is None else slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(node)
+
+
 def _remove_view(scene: Scene, logic: Node | None) -> None:
     """Take the view's slice node out of a scene, with the nodes that its logic made for it."""
-    node = scene.GetSingletonNode(NAME, "vtkMRMLSliceNode")
-    parts = [] if node is None else [node, slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(node)]
+    parts = list(_view_nodes(scene))
     if logic is not None:
         parts += [logic.GetSliceModelNode(), logic.GetSliceModelDisplayNode(), logic.GetSliceModelTransformNode()]
     for part in parts:
