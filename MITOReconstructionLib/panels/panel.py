@@ -38,7 +38,12 @@ class Panel:
         for button in self.buttons:
             layout.addWidget(button)
         layout.addStretch(1)
+        self._prefer()
         session.scan_changed.connect(self._look_at_scan)
+
+    def _prefer(self) -> None:
+        box = self.reconstruction.backend
+        box.currentIndex = max(0, box.findText(self.session.preferences.backend))
 
     def _look_at_scan(self) -> None:
         if self.session.scan is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from MITOReconstructionLib.geometry import VolumeGrid
 
 pytest.importorskip("slicer.util", reason="needs slicer-core")
 pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
@@ -177,6 +181,54 @@ def test_sample_data_while_something_runs(host: Host, widget: Any, loaded: Any, 
     with pytest.raises(ValueError, match="Wait for its end"):
         sample_data.downloadSample("Simulated log")
     host.wait_until(lambda: loaded.session.job is None, 60)
+
+
+# ---- large samples, and many of them ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def wide_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few views on the real scanner's detector."""
+    from MITOReconstructionLib.scan.simulation import mito_geometry
+    from MITOReconstructionLib.scan.writing import write_sample
+
+    geometry = mito_geometry(1, turns=1.0, views_per_turn=6)
+    blocks = np.random.default_rng(0).random((6, 1, geometry.detector.columns, geometry.detector.rows), np.float32)
+    grid = VolumeGrid((-50.0, -50.0, 250.0), (50.0, 50.0, 300.0), (10, 10, 5))
+    return write_sample(tmp_path_factory.mktemp("wide") / "wide", geometry, grid, list(blocks))
+
+
+def test_memory_is_steady_over_many_loads(host: Host, panel: Any, wide_sample: Path) -> None:
+    """A projection is 1.4 MiB: where one were kept at each load, memory would grow by 56 MiB here."""
+
+    def resident() -> float:
+        gc.collect()
+        return psutil.Process().memory_info().rss / 2**20
+
+    psutil = pytest.importorskip("psutil")
+    panel.data.folder.currentPath = str(wide_sample)
+    panel.projections.layout_button.click()
+    memory = []
+    for number in range(60):
+        panel.data.load_button.click()
+        panel.projections.slider.value = number % 6
+        if number in (19, 59):
+            host.process_events()
+            memory.append(resident())
+    panel.projections.layout_button.click()
+    assert memory[1] - memory[0] < 12
+
+
+def test_opening_reads_a_few_views_and_no_more(host: Host, panel: Any, wide_sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from MITOReconstructionLib.scan.npy import ArrayFile
+
+    ranges = []
+    read = ArrayFile.read
+    monkeypatch.setattr(ArrayFile, "read", lambda self, first, last, out=None: ranges.append((first, last)) or read(self, first, last, out))
+    panel.data.folder.currentPath = str(wide_sample)
+    panel.data.load_button.click()
+    assert all(last - first == 1 for first, last in ranges)
+    assert len(ranges) <= 6
 
 
 # ---- without Qt ------------------------------------------------------------------------------------------------------
