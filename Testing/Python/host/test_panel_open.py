@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -198,14 +199,14 @@ def wide_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sample(tmp_path_factory.mktemp("wide") / "wide", geometry, grid, list(blocks))
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process is read from Linux's /proc")
 def test_memory_is_steady_over_many_loads(host: Host, panel: Any, wide_sample: Path) -> None:
     """A projection is 1.4 MiB: where one were kept at each load, memory would grow by 56 MiB here."""
 
     def resident() -> float:
         gc.collect()
-        return psutil.Process().memory_info().rss / 2**20
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    psutil = pytest.importorskip("psutil")
     panel.data.folder.currentPath = str(wide_sample)
     panel.projections.layout_button.click()
     memory = []
@@ -219,16 +220,16 @@ def test_memory_is_steady_over_many_loads(host: Host, panel: Any, wide_sample: P
     assert memory[1] - memory[0] < 12
 
 
-def test_opening_reads_a_few_views_and_no_more(host: Host, panel: Any, wide_sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_reads_a_few_views_and_no_more(host: Host, panel: Any, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from MITOReconstructionLib.scan.npy import ArrayFile
 
     ranges = []
     read = ArrayFile.read
     monkeypatch.setattr(ArrayFile, "read", lambda self, first, last, out=None: ranges.append((first, last)) or read(self, first, last, out))
-    panel.data.folder.currentPath = str(wide_sample)
+    panel.data.folder.currentPath = str(sample)
     panel.data.load_button.click()
     assert all(last - first == 1 for first, last in ranges)
-    assert len(ranges) <= 6
+    assert len(ranges) < 10 < panel.session.scan.geometry.views
 
 
 # ---- without Qt ------------------------------------------------------------------------------------------------------
