@@ -47,7 +47,7 @@ class DataSection:
         session.folder_changed.connect(self._show_folder)
         session.preferences_changed.connect(self._show_log_folder)
         if not self.folder.currentPath:
-            self.folder.currentPath = session.preferences.data_folder
+            self.folder.currentPath = session.preferences.samples_folder
         self._show_log_folder()
         self._list(self.folder.currentPath)
 

@@ -49,7 +49,7 @@ class Preferences:
     show_layout : whether the layout '3D + projection' is shown then;
     speed : views per second while playing;
     backend : what computes a reconstruction;
-    data_folder : where samples are looked for as long as none was opened; '' for nowhere;
+    samples_folder : where samples are looked for as long as none was opened; '' for nowhere;
     log_folder : where simulated logs are put; '' for :func:`default_log_folder`.
     """
 
@@ -65,7 +65,7 @@ class Preferences:
     show_layout: bool = False
     speed: int = 50
     backend: str = "auto"
-    data_folder: str = ""
+    samples_folder: str = ""
     log_folder: str = ""
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import qt
 from slicer.i18n import tr as _
@@ -15,6 +16,9 @@ from MITOReconstructionLib.panels.status import Status
 __all__ = ["ProjectionsSection"]
 
 TICK_MILLISECONDS = 40
+LONGEST_PAUSE = 0.5
+"""Seconds: where the application was busy for longer, playing goes on from where it was."""
+
 PAGES = 50
 """Of the slider: a click beside its handle moves by one of so many."""
 
@@ -34,6 +38,7 @@ class ProjectionsSection:
         self.widget = qt.QWidget()
         self.status = Status("projectionStatus")
         self._due = 0.0  # views that playing has not shown yet
+        self._ticked = 0.0
         self._setting = False
         self._make()
         self.timer = qt.QTimer()
@@ -123,14 +128,16 @@ class ProjectionsSection:
 
     def _play(self, on: bool) -> None:
         self.play_button.text = _("Pause") if on else _("Play")
-        self._due = 0.0
+        self._due, self._ticked = 0.0, time.monotonic()
         if on:
             self.timer.start()
         else:
             self.timer.stop()
 
     def _tick(self) -> None:
-        self._due += self.speed.value * TICK_MILLISECONDS / 1000
+        now = time.monotonic()
+        self._due += self.speed.value * min(now - self._ticked, LONGEST_PAUSE)
+        self._ticked = now
         step = int(self._due)
         self._due -= step
         if step and self.session.scan is not None:

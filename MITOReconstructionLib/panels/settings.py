@@ -87,7 +87,7 @@ def _groups() -> dict[str, dict[str, str]]:
         _("Defaults"): {
             "speed": _("Playing:"),
             "backend": _("Computed by:"),
-            "data_folder": _("Folder with samples:"),
+            "samples_folder": _("Folder with samples:"),
             "log_folder": _("Folder for simulated logs:"),
         },
     }

@@ -31,6 +31,14 @@ class qSlicerScriptedFileReader:
         """What the reader says to people."""
         return self._messages
 
+    def confidence(self, path: str) -> float:
+        """How sure the reader is of a file; where it does not say, by the extension: 0.5, and more for a longer one."""
+        if hasattr(self.python, "canLoadFileConfidence"):
+            return float(self.python.canLoadFileConfidence(path))
+        if hasattr(self.python, "canLoadFile") and not self.python.canLoadFile(path):
+            return 0.0
+        return max((0.5 + 0.01 * len(entry.lstrip("*")) for entry in self.supportedNameFilters(path)), default=0.0)
+
     def supportedNameFilters(self, path: str) -> list[str]:
         """The extensions of the reader that a file's name has; none for a folder."""
         filters = " ".join(entry.partition("(")[2].rstrip(")") for entry in self.python.extensions()).split()
@@ -86,7 +94,7 @@ class qSlicerCoreIOManager(QtCore.QObject):
 
     def fileType(self, path: str) -> str:
         """The kind of a file: that of the reader of a module that is surest of it, else by its name."""
-        sure = {kind: reader.python.canLoadFileConfidence(str(path)) for kind, reader in self.readers.items()}
+        sure = {kind: reader.confidence(str(path)) for kind, reader in self.readers.items()}
         best = max(sure, key=sure.__getitem__, default="")
         if sure.get(best, 0.0) > 0.5:
             return best

@@ -71,7 +71,7 @@ def test_what_is_shown_when_a_sample_is_loaded(host: Host, page: Any, widget: An
 def test_defaults(host: Host, page: Any, widget: Any, sample: Path, tmp_path: Path) -> None:
     page.fields["speed"].value = 120
     page.fields["backend"].currentText = "cpu"
-    page.fields["data_folder"].currentPath = str(sample.parent)
+    page.fields["samples_folder"].currentPath = str(sample.parent)
     page.fields["log_folder"].currentPath = str(tmp_path)
     assert widget.panel.projections.speed.value == 120
     assert widget.panel.session.log_folder == tmp_path
