@@ -55,8 +55,8 @@ def open_in_application(path: str) -> list[Any]:
 # ---- what is told to the application when it has started -------------------------------------------------------------
 
 
-def register() -> None:
-    """Add the sample data, and the page of the application's settings."""
+def register_sample_data() -> None:
+    """Add a simulated log to Slicer's Sample Data."""
     import SampleData
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
@@ -65,6 +65,10 @@ def register() -> None:
         thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{NAME}.png"),
         customDownloader=simulated_log,
     )
+
+
+def register_settings() -> None:
+    """Add a page to the application's settings; it needs no package."""
     if slicer.util.mainWindow() is not None:
         page = library("panels.settings").SettingsPage()
         slicer.app.settingsDialog().addPanel(_("MITO Reconstruction"), page)
@@ -73,7 +77,9 @@ def register() -> None:
 
 def simulated_log(_source: Any) -> list[Any]:
     """The sample of Slicer's Sample Data: a log, simulated when it is first wanted; the nodes that show it."""
-    session = slicer.util.getModuleLogic(NAME).session
+    logic = slicer.util.getModuleLogic(NAME)
+    logic.check_requirements()
+    session = logic.session
     return library("panels.sample_data").load_simulated_log(session, alive=slicer.app.processEvents)
 
 
@@ -102,7 +108,8 @@ class MITOReconstruction(ScriptedLoadableModule):
         )
         parent.acknowledgementText = _("Built on 3D Slicer, and on ODL and the ASTRA toolbox where they are installed.")
         if getattr(slicer, "app", None) is not None:
-            slicer.app.connect("startupCompleted()", register)
+            slicer.app.connect("startupCompleted()", register_sample_data)
+            slicer.app.connect("startupCompleted()", register_settings)
 
 
 class MITOReconstructionFileReader:
@@ -140,7 +147,8 @@ class MITOReconstructionFileReader:
             nodes = open_in_application(str(properties["fileName"]))
         except Exception as error:  # noqa: BLE001 Slicer shows its text to the user
             logging.error("%s: %s", properties.get("fileName"), error)
-            self.parent.userMessages().AddMessage(vtk.vtkCommand.ErrorEvent, str(error))
+            if hasattr(self.parent, "userMessages"):  # Slicer 5.2 and later
+                self.parent.userMessages().AddMessage(vtk.vtkCommand.ErrorEvent, str(error))
             return False
         self.parent.loadedNodes = [node.GetID() for node in nodes]
         return True
@@ -205,6 +213,12 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         return [entry for entry, name in names.items() if importlib.util.find_spec(IMPORT_NAMES.get(name, name)) is None]
 
     @classmethod
+    def check_requirements(cls) -> None:
+        """Raise RuntimeError where packages are missing, with what to do about it."""
+        if cls.missing_requirements():
+            raise RuntimeError(_("Open the module {name} and press Install first.").format(name=NAME))
+
+    @classmethod
     def install_requirements(cls) -> None:
         """Install what is missing, after Slicer has asked the user.
 
@@ -263,8 +277,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         RuntimeError
             When packages are missing.
         """
-        if self.missing_requirements():
-            raise RuntimeError(_("Open the module {name} and press Install first.").format(name=NAME))
+        self.check_requirements()
         if self.session.is_open(path):  # of a folder that is dropped, Slicer has each file read
             return self.session.nodes()
         return self.session.nodes() if len(self.session.open(path)) == 1 else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -9,6 +10,9 @@ __all__ = ["FILES", "free_place", "sample_place"]
 
 FILES = ("metadata.json", "samples.json", "sinogram.npy")
 """Files that stand for the folder that they are in."""
+
+MOST = 1000
+"""Entries of a folder that are looked at: Slicer asks about every folder that is dragged onto it."""
 
 LONGEST = 1 << 20
 """Bytes of a JSON file that is looked into."""
@@ -37,7 +41,7 @@ def free_place(folder: Path, name: str) -> Path:
 
 
 def _children(folder: Path) -> list[Path]:
-    return [child for child in folder.iterdir() if child.is_dir()]
+    return [child for child in itertools.islice(folder.iterdir(), MOST) if child.is_dir()]
 
 
 def _is_ours(path: Path) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
 from MITOReconstructionLib.jobs.task import Task
@@ -29,6 +31,9 @@ SIMULATED_SCALE = 12.0
 """How many times coarser than the real scanner a simulated log is by default."""
 
 SIMULATED_TURNS = 3.0
+
+TRIED_VIEWS = 9
+"""Views of which one must be readable for a sample to be shown."""
 
 
 class Event:
@@ -247,7 +252,7 @@ class Session:
         """
         known, shown = self._shown.get(scan.name, (None, None))
         if known is not scan or shown is None:
-            shown = ScanScene(self.scene, scan, view=view or 0)
+            shown = ScanScene(self.scene, scan, view=_first_view(scan) if view is None else view)
             shown.set_looks(self.preferences.looks)
             for part, visible in self.preferences.shown.items() if known is None else ():
                 shown.set_visible(part, visible)
@@ -310,6 +315,25 @@ class Session:
         for tag in self._observers:
             self.scene.RemoveObserver(tag)
         self._observers = []
+
+
+def _first_view(scan: Scan) -> int:
+    """The first view, or one of some others where it cannot be read.
+
+    Raises
+    ------
+    InputError
+        When none of them can.
+    """
+    fault: InputError | None = None
+    for view in np.unique(np.linspace(0, scan.geometry.views - 1, TRIED_VIEWS).astype(int)):
+        try:
+            scan.projection(int(view))
+        except InputError as error:
+            fault = fault or error
+        else:
+            return int(view)
+    raise fault or InputError("views", expected="at least one", found="none", remedy="Choose another sample.")
 
 
 _kept: dict[int, tuple[Callable[..., None], ...]] = {}

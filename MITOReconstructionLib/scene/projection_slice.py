@@ -163,33 +163,50 @@ class ProjectionSlice:
         """Lay the slice into the plane of the projection."""
         if self.node is None or self.image is None or not self.image.alive:
             return
-        matrix = self.node.GetSliceToRAS()
-        plane = self._plane()
-        if all(matrix.GetElement(i, j) == plane[i, j] for i in range(3) for j in range(4)):
+        matrix, plane = self.node.GetSliceToRAS(), self._plane()
+        if np.array_equal(_array(matrix)[:3], plane):
             return
-        for i in range(3):
-            for j in range(4):
-                matrix.SetElement(i, j, float(plane[i, j]))
+        _fill(matrix, plane)
         self.node.UpdateMatrices()
+        if self._is_half_set():  # Slicer is at its matrices just now, and does not take this in
+            for kind in ("XY", "UVW"):
+                _fill(getattr(self.node, f"Get{kind}ToRAS")(), _array(matrix) @ _array(getattr(self.node, f"Get{kind}ToSlice")()))
+            self.node.Modified()
 
     def _resized(self) -> None:
         """Fit again after the view has got another size, for which Slicer chooses a field of view, and may set it twice."""
         if self._setting or self.node is None:
             return
-        field, width = tuple(self.node.GetFieldOfView()), self.node.GetDimensions()[0]
+        if self._is_off():
+            self._follow()
+        field = tuple(self.node.GetFieldOfView())
         if tuple(self.node.GetDimensions()[:2]) != self._size:
             self._resized_to = field
             self.fit()
         elif field == self._resized_to:
             self.fit()
-        elif abs(self.node.GetXYToSlice().GetElement(0, 0) * width - field[0]) > 1e-9 * field[0]:
-            self.node.UpdateMatrices()  # the field of view was set while Slicer was setting it
+        elif self._is_half_set():
+            self.node.UpdateMatrices()
+
+    def _is_half_set(self) -> bool:
+        """Whether the node's matrices disagree: what is set while Slicer is setting something is not taken into all of them."""
+        across = self.node.GetFieldOfView()[0] / max(1, self.node.GetDimensions()[0])
+        to_slice = _array(self.node.GetXYToSlice())
+        whole = _array(self.node.GetSliceToRAS()) @ to_slice
+        return bool(abs(to_slice[0, 0] - across) > 1e-9 * across or not np.allclose(_array(self.node.GetXYToRAS()), whole, atol=1e-6))
+
+    def _is_off(self) -> bool:
+        """Whether the slice has left the projection's plane: the mouse wheel moves slices, and fitting turns them."""
+        if self.image is None or not self.image.alive:
+            return False
+        now, plane = _array(self.node.GetSliceToRAS())[:3], self._plane()
+        return bool(not np.allclose(now[:, :3], plane[:, :3], atol=1e-6) or abs((now - plane)[:, 3] @ plane[:, 2]) > 1e-3)
 
     def _image_matrix(self) -> NDArray[np.float64]:
         matrix = vtk.vtkMatrix4x4()
         if self.image is not None:
             self.image.node.GetIJKToRASMatrix(matrix)
-        return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+        return _array(matrix)
 
     def _plane(self) -> NDArray[np.float64]:
         """Columns: to the right, up and towards the source, of length 1, and the projection's middle in mm; shape (3, 4)."""
@@ -208,6 +225,18 @@ class ProjectionSlice:
     def _counts(self) -> tuple[int, int]:
         pixels = None if self.image is None else self.image.node.GetImageData()
         return (1, 1) if pixels is None else tuple(pixels.GetDimensions()[:2])
+
+
+def _array(matrix: Node) -> NDArray[np.float64]:
+    """A vtkMatrix4x4 as an array."""
+    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+
+
+def _fill(matrix: Node, values: NDArray[np.float64]) -> None:
+    """Set the first three rows of a vtkMatrix4x4."""
+    for i in range(3):
+        for j in range(4):
+            matrix.SetElement(i, j, float(values[i, j]))
 
 
 def _view_nodes(scene: Scene) -> tuple[Node, Node]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -218,12 +217,25 @@ def test_it_belongs_to_no_other_view(host: Host, loaded: Any, view: Any) -> None
     projection = composite.GetBackgroundVolumeID()
     fov = node.GetFieldOfView()
     volume = slicer.util.addVolumeFromArray(np.zeros((8, 8, 8), np.float32))
-    slicer.util.setSliceViewerLayers(background=volume, foreground=volume, label=None, fit=False)
+    loaded.projections.slider.value = 3
+    shown = slice_pixels(loaded.session)
+    slicer.util.setSliceViewerLayers(background=volume, foreground=volume, label=None, fit=True)
+    loaded.projections.fit_button.click()
+    np.testing.assert_array_equal(slice_pixels(loaded.session) > 0, shown > 0)
     slicer.app.applicationLogic().GetSelectionNode().SetReferenceActiveVolumeID(volume.GetID())
     slicer.app.applicationLogic().PropagateVolumeSelection()
     assert (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == (projection, None)
     assert host.scene.GetNodeByID("vtkMRMLSliceCompositeNodeRed").GetBackgroundVolumeID() == volume.GetID()
     assert node.GetFieldOfView() == fov
+
+
+def test_the_wheel_does_not_leave_the_projection(host: Host, loaded: Any, view: Any) -> None:
+    node, logic = view.mrmlSliceNode(), view.sliceLogic()
+    loaded.projections.slider.value = 12
+    shown = slice_pixels(loaded.session)
+    logic.SetSliceOffset(logic.GetSliceOffset() + 5.0)
+    node.SetOrientation("Axial")
+    np.testing.assert_array_equal(slice_pixels(loaded.session), shown)
 
 
 def test_zoom_and_window_of_a_person_stay(host: Host, loaded: Any, view: Any) -> None:
@@ -270,18 +282,18 @@ def test_another_size_of_the_view(host: Host, loaded: Any, view: Any) -> None:
 
 
 def test_a_sample_whose_first_views_are_broken_is_opened(host: Host, loaded: Any, view: Any, sample: Path, tmp_path: Path) -> None:
-    """A NaN where the window is looked for does no harm; one in the first view is said, as it cannot be shown."""
+    """It begins at another view, and the window is chosen without those that cannot be read."""
     shutil.copytree(sample, tmp_path / "nan")
     values = np.load(tmp_path / "nan" / "sinogram.npy")
     values[33, 2, 3] = np.nan
     values[66] = np.inf
+    values[0, 0, 0] = np.nan
     np.save(tmp_path / "nan" / "sinogram.npy", values)
-    metadata = json.loads((tmp_path / "nan" / "metadata.json").read_text())
-    (tmp_path / "nan" / "metadata.json").write_text(json.dumps(metadata))
     loaded.data.folder.currentPath = str(tmp_path / "nan")
     loaded.data.load_button.click()
     assert loaded.session.scan.name == "nan"
     assert np.isfinite(loaded.session.shown.projection.window).all()
+    assert loaded.session.shown.view == loaded.projections.slider.value == 16
     loaded.projections.slider.value = 20
     shown = slice_pixels(loaded.session)
     loaded.projections.slider.value = 33
@@ -289,6 +301,17 @@ def test_a_sample_whose_first_views_are_broken_is_opened(host: Host, loaded: Any
     np.testing.assert_array_equal(slice_pixels(loaded.session), shown)  # the last good one stays
     loaded.projections.slider.value = 34
     assert loaded.projections.status.text.startswith("Angle")
+
+
+def test_a_sample_that_cannot_be_read_at_all_leaves_nothing(host: Host, loaded: Any, sample: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample, tmp_path / "nan")
+    np.save(tmp_path / "nan" / "sinogram.npy", np.full_like(np.load(sample / "sinogram.npy"), np.nan))
+    before = node_names(host.scene)
+    loaded.data.folder.currentPath = str(tmp_path / "nan")
+    loaded.data.load_button.click()
+    assert "view 0" in loaded.data.status.text
+    assert node_names(host.scene) == before
+    assert loaded.session.scan.name == "cylinder"
 
 
 def test_the_scan_is_closed_while_it_plays(host: Host, loaded: Any, view: Any) -> None:
