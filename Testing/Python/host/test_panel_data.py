@@ -72,9 +72,12 @@ def test_a_broken_sample_says_what_is_wrong(host: Host, loaded: Any, sample: Pat
 
 @pytest.fixture
 def logs(host: Host, panel: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder for simulated logs, chosen in the panel; the scans are made coarse."""
+    """A folder for simulated logs, chosen in the panel; the scans are made coarse, and of a simple phantom."""
     import slicer
 
+    from MITOReconstructionLib.scan.phantoms import cylinder
+
+    monkeypatch.setattr("MITOReconstructionLib.panels.session.make_phantom", lambda _name: cylinder(40.0))
     monkeypatch.setattr("MITOReconstructionLib.panels.data.SCALES", (120.0, 100.0, 40.0))
     assert slicer.app.defaultScenePath in panel.data.log_button.toolTip  # as long as nothing was chosen
     host.answers.give("QFileDialog.getExistingDirectory", str(tmp_path / "logs"))
