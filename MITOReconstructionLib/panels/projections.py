@@ -86,15 +86,14 @@ class ProjectionsSection:
         self.around.connect("valueChanged(int)", self._show_window)
 
     def _view_row(self) -> object:
-        self.layout_button = qt.QPushButton(_("3D + projection"))
-        self.layout_button.checkable = True
-        self.layout_button.toolTip = _("Show the 3D view with the projection below it; press again for the layout from before")
-        self.fit_button = qt.QPushButton(_("Fit"))
+        self.layout_box = qt.QCheckBox(_("Layout '3D + projection'"))
+        self.layout_box.toolTip = _("Show the 3D view with the projection below it; off, the layout from before is shown again")
+        self.fit_button = qt.QPushButton(_("Fit view"))
         self.fit_button.toolTip = _("Show the whole projection, with brightness and contrast that suit this view")
         row = qt.QHBoxLayout()
-        row.addWidget(self.layout_button)
+        row.addWidget(self.layout_box, 1)
         row.addWidget(self.fit_button)
-        self.layout_button.connect("toggled(bool)", self._toggle_layout)
+        self.layout_box.connect("toggled(bool)", self._toggle_layout)
         self.fit_button.connect("clicked()", self.session.projection_view.fit)
         return row
 
@@ -157,7 +156,7 @@ class ProjectionsSection:
 
     def _show_layout(self) -> None:
         was, self._setting = self._setting, True
-        self.layout_button.checked = self.session.projection_view.visible
+        self.layout_box.checked = self.session.projection_view.visible
         self._setting = was
 
     def _show_preferences(self) -> None:

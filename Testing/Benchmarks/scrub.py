@@ -102,7 +102,7 @@ class Scrubbing:
         start = time.perf_counter()
         self.panel.data.load_button.click()
         self.load_seconds = time.perf_counter() - start
-        self.panel.projections.layout_button.click()
+        self.panel.projections.layout_box.click()
         host.process_events()
         self.session = self.panel.session
         self.slice_view = host.app.layoutManager().sliceWidget("Projection").sliceView()

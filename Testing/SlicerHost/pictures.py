@@ -78,7 +78,7 @@ def loaded(host: Any, widget: Any, sample: Path) -> Any:
 def projection(host: Any, widget: Any, _sample: Path) -> Any:
     """The layout '3D + projection'."""
     part = widget.panel.projections
-    part.layout_button.click()
+    part.layout_box.click()
     part.around.value = part.slider.maximum // 20
     host.process_events()
     aim(host)
@@ -88,10 +88,10 @@ def projection(host: Any, widget: Any, _sample: Path) -> Any:
 def settings(host: Any, widget: Any, _sample: Path) -> Any:
     """The page of the application's settings; the layout from before is shown again."""
     widget.panel.projections.around.value = 0
-    widget.panel.projections.layout_button.click()
+    widget.panel.projections.layout_box.click()
     host.startup()
     page = host.app.settingsDialog().panel("MITO Reconstruction")
-    page.resize(page.sizeHint)
+    page.resize(460, 540)
     return page
 
 

@@ -208,7 +208,7 @@ def test_memory_is_steady_over_many_loads(host: Host, panel: Any, wide_sample: P
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     panel.data.folder.currentPath = str(wide_sample)
-    panel.projections.layout_button.click()
+    panel.projections.layout_box.click()
     memory = []
     for number in range(40):
         panel.data.load_button.click()
@@ -216,7 +216,7 @@ def test_memory_is_steady_over_many_loads(host: Host, panel: Any, wide_sample: P
         if number in (14, 39):
             host.process_events()
             memory.append(resident())
-    panel.projections.layout_button.click()
+    panel.projections.layout_box.click()
     assert memory[1] - memory[0] < 12
 
 

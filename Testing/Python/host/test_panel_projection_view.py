@@ -26,7 +26,7 @@ def node_names(scene: Any) -> list[str]:
 @pytest.fixture
 def view(host: Host, loaded: Any) -> Any:
     """The slice widget of the projection, in the layout that shows it."""
-    loaded.projections.layout_button.click()
+    loaded.projections.layout_box.click()
     host.check()
     yield host.app.layoutManager().sliceWidget(NAME)
     loaded.session.projection_view.visible = False
@@ -36,23 +36,23 @@ def view(host: Host, loaded: Any) -> Any:
 
 
 def test_the_layout_comes_and_goes(host: Host, loaded: Any) -> None:
-    manager, button = host.app.layoutManager(), loaded.projections.layout_button
+    manager, box = host.app.layoutManager(), loaded.projections.layout_box
     manager.setLayout(FOUR_UP)
-    assert not button.checked
-    button.click()
-    assert (manager.threeDViewCount, manager.sliceViewNames(), button.checked) == (1, (NAME,), True)
-    button.click()
-    assert (manager.layout, manager.sliceViewNames(), button.checked) == (FOUR_UP, ("Red", "Green", "Yellow"), False)
+    assert not box.checked
+    box.click()
+    assert (manager.threeDViewCount, manager.sliceViewNames(), box.checked) == (1, (NAME,), True)
+    box.click()
+    assert (manager.layout, manager.sliceViewNames(), box.checked) == (FOUR_UP, ("Red", "Green", "Yellow"), False)
 
 
-def test_the_button_follows_the_applications_layout(host: Host, loaded: Any) -> None:
-    manager, button = host.app.layoutManager(), loaded.projections.layout_button
+def test_the_check_box_follows_the_applications_layout(host: Host, loaded: Any) -> None:
+    manager, box = host.app.layoutManager(), loaded.projections.layout_box
     manager.setLayout(FOUR_UP)
-    button.click()
+    box.click()
     manager.setLayout(2)  # by Slicer's own menu
-    assert not button.checked
-    button.click()
-    button.click()
+    assert not box.checked
+    box.click()
+    box.click()
     assert manager.layout == 2
 
 
@@ -62,7 +62,7 @@ def test_no_view_node_is_left(host: Host, widget: Any, sample: Path) -> None:
     host.close_scene()
     before = node_names(host.scene)
     widget.panel.session.load(sample)
-    widget.panel.projections.layout_button.click()
+    widget.panel.projections.layout_box.click()
     assert len(node_names(host.scene)) > len(before)
     host.close_scene()
     widget.cleanup()
@@ -77,10 +77,10 @@ def test_reload_restores_the_layout_and_it_can_be_shown_again(host: Host, widget
     assert manager.layout == FOUR_UP
     assert host.scene.GetSingletonNode(NAME, "vtkMRMLSliceNode") is None
     fresh.panel.session.load(sample)
-    fresh.panel.projections.layout_button.click()
+    fresh.panel.projections.layout_box.click()
     composite = manager.sliceWidget(NAME).mrmlSliceCompositeNode()
     assert composite.GetBackgroundVolumeID() == fresh.panel.session.shown.projection.node.GetID()
-    fresh.panel.projections.layout_button.click()
+    fresh.panel.projections.layout_box.click()
 
 
 def test_it_may_be_shown_before_anything_is_loaded(host: Host, widget: Any, sample: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_scene_that_was_saved_in_the_layout(host: Host, loaded: Any, view: Any
     host.app.layoutManager().setLayout(FOUR_UP)
     host.open_scene(tmp_path / "scene.mrb")
     assert loaded.session.projection_view.visible
-    assert loaded.projections.layout_button.checked
+    assert loaded.projections.layout_box.checked
     loaded.data.load_button.click()
     host.check()
     found = host.app.layoutManager().sliceWidget(NAME).mrmlSliceCompositeNode().GetBackgroundVolumeID()
