@@ -90,9 +90,9 @@ def settings(host: Any, widget: Any, _sample: Path) -> Any:
     widget.panel.projections.around.value = 0
     widget.panel.projections.layout_box.click()
     host.startup()
-    page = host.app.settingsDialog().panel("MITO Reconstruction")
-    page.resize(460, 540)
-    return page
+    dialog = host.app.settingsDialog()
+    dialog.resize(480, 600)
+    return dialog
 
 
 def set_up(host: Any, widget: Any, _sample: Path) -> Any:
