@@ -52,6 +52,7 @@ class ProjectionView:
         if not value:
             self.layout.leave()
         elif self.layout.show():
+            self.slice.show(self.slice.image)
             self._look()
 
     def open(self) -> Node:
@@ -66,14 +67,13 @@ class ProjectionView:
         self.slice.fit()
 
     def close(self) -> None:
-        """Leave the layout, take the view out of the scene, and watch nothing any more."""
+        """Leave the layout and take the view out of the scene, unless somebody else has them, and watch nothing any more."""
         self._observers.clear()
-        self.layout.close()
+        self.layout.close(leave=self.slice.is_shown or self.slice.is_free)
         self.slice.close()
         self._shown = None
 
     def _look(self) -> None:
-        if self.slice.attach():
-            self.slice.show(self.slice.image)
+        self.slice.resume()
         if self._changed is not None:
             self._changed()

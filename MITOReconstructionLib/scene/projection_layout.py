@@ -75,10 +75,11 @@ class ProjectionLayout:
             before, self._before = self._before, None
             node.SetViewArrangement(before or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
 
-    def close(self) -> None:
-        """Leave the layout and no longer watch it; its description stays known to the layout node, which forgets none."""
+    def close(self, *, leave: bool = True) -> None:
+        """Leave the layout, unless told not to, and no longer watch it; the layout node forgets no description."""
         self._observers.clear()
-        self.leave()
+        if leave:
+            self.leave()
 
     def _observe(self) -> None:
         node = self.node

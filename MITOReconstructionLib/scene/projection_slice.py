@@ -21,6 +21,9 @@ COLOUR = "#9fb4c8"
 VIEW_GROUP = 27
 """Views are linked within a group only; the application's own views are in group 0."""
 
+SHOWS = "MITO.projection"
+"""Attribute of the view's composite node: ID of the projection's volume node. Whoever showed a projection last has the view."""
+
 MARGIN = 1.03
 
 
@@ -71,7 +74,7 @@ class ProjectionSlice:
             node = self._own.AddSliceNode(NAME)
             node.SetLayoutLabel(LABEL)
             node.SetDimensions(*size, 1)
-        self.attach()
+        self.resume()
         return self.node
 
     def attach(self) -> bool:
@@ -88,8 +91,6 @@ class ProjectionSlice:
         if composite is not None:
             self._watched.add(composite, self._keep)
         self._dress()
-        self._keep()
-        self._resized()
         return True
 
     def _dress(self) -> None:
@@ -106,19 +107,48 @@ class ProjectionSlice:
     # ---- what is shown ---------------------------------------------------------------------------------------------
 
     def show(self, image: ProjectionImage | None) -> None:
-        """Show the projections of a scan from now on; None shows nothing."""
-        self._followed.clear()
+        """Show the projections of a scan from now on; None shows nothing, where the view shows those of this object."""
+        self._release()
         self.image = image
         if image is not None:
             self._followed.add(image.node, self._follow)
-        if self.attach():
+        if self.attach() and image is not None and image.alive and self.composite is not None:
+            self.composite.SetAttribute(SHOWS, image.node.GetID())
             self._keep()
             self._follow()
             self.fit()
 
+    def resume(self) -> None:
+        """Show the projections again after the view has come, or come back, unless it shows those of somebody else."""
+        if self.attach() and self.image is not None and (self.is_shown or self.is_free):
+            self.show(self.image)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the view shows the projections of this object."""
+        composite = self.composite
+        if self.image is None or not self.image.alive or composite is None:
+            return False
+        return bool(composite.GetAttribute(SHOWS) == self.image.node.GetID())
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the view shows nobody's projections."""
+        composite = self.composite
+        shows = None if composite is None else composite.GetAttribute(SHOWS)
+        return shows is None or self.scene.GetNodeByID(shows) is None
+
+    def _release(self) -> None:
+        self._followed.clear()
+        composite = self.composite
+        if composite is not None and (self.is_shown or self.is_free):
+            composite.SetAttribute(SHOWS, None)
+            self.image = None
+            composite.SetBackgroundVolumeID(None)
+
     def fit(self) -> None:
         """Show the whole projection, as large as it fits into the view, pixels square."""
-        if self.node is None or self.image is None:
+        if self.node is None or not self.is_shown:
             return
         width, height = self.node.GetDimensions()[:2]
         across, along = self._extent()
@@ -132,11 +162,12 @@ class ProjectionSlice:
             self._setting = False
 
     def close(self) -> None:
-        """Take the view out of the scene, with everything that was made for it."""
-        logic = self.logic
+        """Take the view out of the scene, with everything that was made for it, unless it shows somebody else's projections."""
+        logic, free = self.logic, self.is_shown or self.is_free
         self._followed.clear()
         self._watched.clear()
-        _remove_view(self.scene, logic)
+        if free:
+            _remove_view(self.scene, logic)
         self.node, self.image, self._nodes = None, None, (None, None)
         if self._own is not None:
             self._own.SetMRMLScene(None)
@@ -147,13 +178,11 @@ class ProjectionSlice:
     def _keep(self) -> None:
         """Have nothing but the projection in the view."""
         composite = self.composite
-        if composite is None or self._setting or self.scene.IsClosing():
+        if self._setting or self.image is None or not self.is_shown or self.scene.IsClosing():
             return
-        here = self.image is not None and self.image.alive
-        wanted = self.image.node.GetID() if here and self.image is not None else None
         self._setting = True
         try:
-            for layer, value in (("Background", wanted), ("Foreground", None), ("Label", None)):
+            for layer, value in (("Background", self.image.node.GetID()), ("Foreground", None), ("Label", None)):
                 if getattr(composite, f"Get{layer}VolumeID")() != value:
                     getattr(composite, f"Set{layer}VolumeID")(value)
         finally:
@@ -161,7 +190,7 @@ class ProjectionSlice:
 
     def _follow(self) -> None:
         """Lay the slice into the plane of the projection."""
-        if self.node is None or self.image is None or not self.image.alive:
+        if self.node is None or not self.is_shown:
             return
         matrix, plane = self.node.GetSliceToRAS(), self._plane()
         if np.array_equal(_array(matrix)[:3], plane):
@@ -175,7 +204,7 @@ class ProjectionSlice:
 
     def _resized(self) -> None:
         """Fit again after the view has got another size, for which Slicer chooses a field of view, and may set it twice."""
-        if self._setting or self.node is None:
+        if self._setting or self.node is None or not self.is_shown:
             return
         if self._is_off():
             self._follow()
@@ -197,8 +226,6 @@ class ProjectionSlice:
 
     def _is_off(self) -> bool:
         """Whether the slice has left the projection's plane: the mouse wheel moves slices, and fitting turns them."""
-        if self.image is None or not self.image.alive:
-            return False
         now, plane = _array(self.node.GetSliceToRAS())[:3], self._plane()
         return bool(not np.allclose(now[:, :3], plane[:, :3], atol=1e-6) or abs((now - plane)[:, 3] @ plane[:, 2]) > 1e-3)
 

@@ -76,9 +76,10 @@ def sparse_sample(folder: Path, filled: list[int]) -> Path:
 
 
 def spread(taken: list[float]) -> dict[str, float]:
-    """Median, 95th percentile and largest of some times, in milliseconds."""
+    """Best, median, 95th percentile and largest of some times, in milliseconds."""
     ordered = sorted(1000 * seconds for seconds in taken)
     return {
+        "best": round(ordered[0], 2),
         "median": round(statistics.median(ordered), 2),
         "p95": round(ordered[math.ceil(0.95 * len(ordered)) - 1], 2),
         "largest": round(ordered[-1], 2),
@@ -176,6 +177,7 @@ def measure(folder: Path, moves: int, count: int) -> dict[str, Any]:
     size = (sample / "sinogram.npy").stat()
     found: dict[str, Any] = {
         "cores": cores(),
+        "others_running_before": round(os.getloadavg()[0], 1),
         "machine": platform.processor() or platform.machine(),
         "python": platform.python_version(),
         "sinogram_gib": round(size.st_size / 2**30, 2),

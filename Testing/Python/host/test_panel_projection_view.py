@@ -278,6 +278,28 @@ def test_another_size_of_the_view(host: Host, loaded: Any, view: Any) -> None:
     assert slicer.app.layoutManager().sliceWidget(NAME) is view
 
 
+def test_a_script_beside_the_panel(host: Host, loaded: Any, view: Any, sample: Path, tmp_path: Path) -> None:
+    """Two sessions have one view: whoever showed a projection last has it, and the other one leaves it alone."""
+    import sys
+
+    shutil.copytree(sample, tmp_path / "other")
+    composite, layout = view.mrmlSliceCompositeNode(), host.app.layoutManager()
+    script = sys.modules["MITOReconstruction"].MITOReconstructionLogic()
+    script.session.set_preferences(script.session.preferences)
+    assert composite.GetBackgroundVolumeID() == loaded.session.shown.projection.node.GetID()
+    script.session.load(tmp_path / "other")
+    assert composite.GetBackgroundVolumeID() == script.session.shown.projection.node.GetID()
+    loaded.projections.slider.value = 30
+    script.session.shown.show_view(50)
+    expected, sure = expected_pixels(script.session, script.session.scan.projection(50))
+    np.testing.assert_allclose(slice_pixels(script.session)[sure], expected[sure], atol=1.5)
+    loaded.data.load_button.click()
+    assert composite.GetBackgroundVolumeID() == loaded.session.shown.projection.node.GetID()
+    script.close()
+    assert layout.sliceViewNames() == (NAME,)
+    assert composite.GetBackgroundVolumeID() == loaded.session.shown.projection.node.GetID()
+
+
 # ---- faults ----------------------------------------------------------------------------------------------------------
 
 
