@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import slicer
 import slicer.util
+import vtk
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
@@ -42,6 +43,52 @@ def requirements_file() -> Path:
     return Path(__file__).parent / "Resources" / "requirements.txt"
 
 
+def open_in_application(path: str) -> list[Any]:
+    """Open what was dropped, a file or a folder, in the module's own session; the nodes that show it. The module is shown."""
+    nodes = slicer.util.getModuleLogic(NAME).open(path)
+    if slicer.util.mainWindow() is not None:
+        slicer.util.selectModule(NAME)
+    return nodes
+
+
+# ---- what is told to the application when it has started -------------------------------------------------------------
+
+
+def register_sample_data() -> None:
+    """Add a simulated log to Slicer's Sample Data."""
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=_("MITO Reconstruction"),
+        sampleName=_("Simulated log"),
+        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{NAME}.png"),
+        customDownloader=simulated_log,
+    )
+
+
+def register_settings() -> None:
+    """Add a page to the application's settings; it needs no package."""
+    if slicer.util.mainWindow() is not None:
+        page = library("panels.settings").SettingsPage()
+        slicer.app.settingsDialog().addPanel(_("MITO Reconstruction"), page)
+        page.connect("settingChanged(QString,QVariant)", apply_settings)
+
+
+def simulated_log(_source: Any) -> list[Any]:
+    """The sample of Slicer's Sample Data: a log, simulated when it is first wanted; the nodes that show it."""
+    logic = slicer.util.getModuleLogic(NAME)
+    logic.check_requirements()
+    session = logic.session
+    return library("panels.sample_data").load_simulated_log(session, alive=slicer.app.processEvents)
+
+
+def apply_settings(*_change: Any) -> None:
+    """Have the module's panel follow the application's settings, where it was opened."""
+    logic = getattr(getattr(slicer.modules, f"{NAME}Widget", None), "logic", None)
+    if logic is not None and not logic.missing_requirements():
+        logic.session.set_preferences(library("panels.preferences").read_preferences())
+
+
 class MITOReconstruction(ScriptedLoadableModule):
     """What Slicer shows of the module."""
 
@@ -59,6 +106,77 @@ class MITOReconstruction(ScriptedLoadableModule):
             + f'<a href="{HOMEPAGE}">{HOMEPAGE}</a>'
         )
         parent.acknowledgementText = _("Built on 3D Slicer, and on ODL and the ASTRA toolbox where they are installed.")
+        if getattr(slicer, "app", None) is not None:
+            slicer.app.connect("startupCompleted()", register_sample_data)
+            slicer.app.connect("startupCompleted()", register_settings)
+
+
+class MITOReconstructionFileReader:
+    """Reads a sample or a data folder by one of its files: 'Add data', drag and drop, ``slicer.util.loadNodeFromFile``.
+
+    Slicer makes it, and takes the IDs of what was loaded from ``parent.loadedNodes``.
+    """
+
+    def __init__(self, parent: Any) -> None:
+        self.parent = parent
+
+    def description(self) -> str:
+        """What is read, for people."""
+        return _("MITO sample")
+
+    def fileType(self) -> str:
+        """What is read, for scripts."""
+        return "MITOSample"
+
+    def extensions(self) -> list[str]:
+        """Names of the files."""
+        return [_("MITO sample") + " (*.json *.npy)"]
+
+    def canLoadFile(self, path: str) -> bool:
+        """Whether a file is one of a sample's; asked by Slicer 5.6 and older."""
+        return self.canLoadFileConfidence(path) > 0.0
+
+    def canLoadFileConfidence(self, path: str) -> float:
+        """How sure it is that a file or folder is a sample's: more than readers are that go by a file's name (0.5)."""
+        return 0.9 if library("panels.places").sample_place(path) is not None else 0.0
+
+    def load(self, properties: dict[str, Any]) -> bool:
+        """Open the sample; where a data folder has several, they are listed in the panel."""
+        try:
+            nodes = open_in_application(str(properties["fileName"]))
+        except Exception as error:  # noqa: BLE001 Slicer shows its text to the user
+            logging.error("%s: %s", properties.get("fileName"), error)
+            if hasattr(self.parent, "userMessages"):  # Slicer 5.2 and later
+                self.parent.userMessages().AddMessage(vtk.vtkCommand.ErrorEvent, str(error))
+            return False
+        self.parent.loadedNodes = [node.GetID() for node in nodes]
+        return True
+
+
+class MITOReconstructionFileDialog:
+    """Takes sample and data folders that are dropped on the application's window."""
+
+    def __init__(self, parent: Any) -> None:
+        self.parent = parent
+        parent.fileType = "MITOFolder"
+        parent.description = _("Open as MITO sample")
+        parent.action = slicer.qSlicerFileDialog.Read
+        self.path = ""
+
+    def execDialog(self) -> None:
+        """There is no dialog."""
+
+    def isMimeDataAccepted(self) -> None:
+        """Say whether what is dragged is one folder of samples."""
+        mime = self.parent.mimeData()
+        paths = [str(url.toLocalFile()) for url in mime.urls()] if mime.hasUrls() else []
+        self.path = paths[0] if len(paths) == 1 and Path(paths[0]).is_dir() else ""
+        self.parent.acceptMimeData(bool(self.path) and library("panels.places").sample_place(self.path) is not None)
+
+    def dropEvent(self) -> None:
+        """Open the folder."""
+        with slicer.util.tryWithErrorDisplay(_("The sample could not be opened."), waitCursor=False):
+            open_in_application(self.path)
 
 
 class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
@@ -109,29 +227,26 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         return [entry for entry, name in names.items() if importlib.util.find_spec(IMPORT_NAMES.get(name, name)) is None]
 
     @classmethod
+    def check_requirements(cls) -> None:
+        """Raise RuntimeError where packages are missing, with what to do about it."""
+        if cls.missing_requirements():
+            raise RuntimeError(_("Open the module {name} and press Install first.").format(name=NAME))
+
+    @classmethod
     def install_requirements(cls) -> None:
         """Install what is missing, after Slicer has asked the user.
 
         Raises
         ------
         RuntimeError
-            When the user declines, or something is still missing afterwards.
+            When the user declines, installing fails, or something is still missing afterwards.
         """
-        if not cls.missing_requirements():
-            return
-        try:
-            packaging = importlib.import_module("slicer.packaging")
-        except ImportError:  # Slicer 5.10 and older
-            packaging = None
-        if packaging is not None:
-            packaging.pip_ensure(packaging.load_requirements(str(requirements_file())), requester=NAME)
-        elif slicer.util.confirmOkCancelDisplay(
-            _("These Python packages need to be installed: {packages}").format(packages=", ".join(cls.missing_requirements())), NAME
-        ):
-            slicer.util.pip_install(" ".join(f'"{entry}"' for entry in cls.missing_requirements()))
-        importlib.invalidate_caches()
-        if cls.missing_requirements():
-            raise RuntimeError(_("Python packages are missing: {packages}").format(packages=", ".join(cls.missing_requirements())))
+        missing = cls.missing_requirements()
+        if missing:
+            library("panels.packages").install(missing)
+            missing = cls.missing_requirements()
+        if missing:
+            raise RuntimeError(_("Python packages are missing: {packages}").format(packages=", ".join(missing)))
 
     # ---- work ------------------------------------------------------------------------------------------------------
 
@@ -185,6 +300,31 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
     def samples(folder: str | Path) -> list[tuple[str, Path]]:
         """Name and folder of each sample of a data folder, or of the one sample that the folder is; InputError where none is."""
         return library("panels.session").Session.samples(folder)
+
+    def open(self, path: str | Path) -> list[Any]:
+        """Take a sample or data folder, or a file of it, as the panel's folder; the only sample of it is loaded and shown.
+
+        Parameters
+        ----------
+        path : path
+            A folder, its metadata.json or samples.json, or a sample's sinogram.npy.
+
+        Returns
+        -------
+        list of vtkMRMLNode
+            What shows the sample: projection, detector, trajectory; empty where there are several samples to choose from.
+
+        Raises
+        ------
+        MITOError
+            When there is no sample, or it cannot be read.
+        RuntimeError
+            When packages are missing.
+        """
+        self.check_requirements()
+        if self.session.is_open(path):  # of a folder that is dropped, Slicer has each file read
+            return self.session.nodes()
+        return self.session.nodes() if len(self.session.open(path)) == 1 else []
 
     @staticmethod
     def open_scan(folder: str | Path) -> Any:
@@ -320,19 +460,4 @@ class MITOReconstructionTest(ScriptedLoadableModuleTest):
 
     def test_cylinder(self) -> None:
         """A cylinder of 0.02 per mm comes out as one, where it was, in the scene."""
-        attenuation, radius, middle = 0.02, 40.0, 277.0
-        simulation, phantoms = library("scan.simulation"), library("scan.phantoms")
-        grid = library("geometry").VolumeGrid((-60.0, -60.0, middle - 6.0), (60.0, 60.0, middle + 6.0), (40, 40, 4))
-        logic = MITOReconstructionLogic(slicer.mrmlScene)
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:  # Windows keeps mapped files
-            folder = Path(place) / "cylinder"
-            phantom = phantoms.cylinder(radius, 680.0, attenuation=attenuation)
-            simulation.simulate(folder, phantom, simulation.mito_geometry(scale=16, turns=3.0))
-            scan = logic.open_scan(folder)
-            volume = logic.reconstruct(scan, grid=grid, method="fbp")
-            node = logic.show_volume(volume, scan)
-            logic.close()
-            voxels = slicer.util.arrayFromVolume(node)  # indexed [z, y, x]
-            inside, outside = float(voxels[1:3, 16:24, 16:24].mean()), float(abs(voxels[1:3, 18:22, 0:4].mean()))
-        if abs(inside - attenuation) > 0.05 * attenuation or outside > 0.1 * attenuation:
-            raise AssertionError(f"expected {attenuation} inside and 0 outside of the cylinder; found {inside:g} and {outside:g}")
+        library("panels.self_test").check_cylinder(MITOReconstructionLogic(slicer.mrmlScene))

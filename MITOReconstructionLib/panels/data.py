@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,11 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.drop import DropArea
+from MITOReconstructionLib.panels.preferences import read_preferences
 from MITOReconstructionLib.panels.scan_combo import ScanCombo
 from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.panels.settings import keep
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.watch import Watch
 from MITOReconstructionLib.scan.description import describe_scan
@@ -21,6 +22,8 @@ __all__ = ["DataSection"]
 
 FOLDER_KEY = "MITOReconstruction/DataFolder"
 TABLE_HEIGHT = 230
+SCALES = (12.0, 6.0, 3.0)
+"""How many times coarser than the real scanner the simulated logs are: small, medium, large."""
 
 
 class DataSection:
@@ -36,14 +39,18 @@ class DataSection:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.samples: list[tuple[str, Path]] = []
-        self._place = Path()  # of the log that is being simulated
-        self.widget = qt.QWidget()
+        self.widget = DropArea(self.open)
         self.status = Status("dataStatus")
         self.watch = Watch(self._simulated, self._progressed)
         self._make()
         session.scan_changed.connect(self._show_scan)
         session.job_changed.connect(self.update)
         session.state.changed.connect(self._restore_folder)
+        session.folder_changed.connect(self._show_folder)
+        session.preferences_changed.connect(self._show_log_folder)
+        if not self.folder.currentPath:
+            self.folder.currentPath = session.preferences.samples_folder
+        self._show_log_folder()
         self._list(self.folder.currentPath)
         self._restore_folder()
 
@@ -59,16 +66,16 @@ class DataSection:
         form.addRow(_("Sample:"), self.sample)
         self.load_button = qt.QPushButton(_("Load"))
         self.load_button.toolTip = _("Open the sample and show it in the 3D view")
-        self.simulate_button = qt.QPushButton(_("Simulate a log"))
-        self.simulate_button.toolTip = _("Make a small sample, for trying out without data, in a folder for temporary files")
-        self.cancel_button = qt.QPushButton(_("Cancel"))
-        buttons = qt.QHBoxLayout()
-        for button in (self.load_button, self.simulate_button, self.cancel_button):
-            buttons.addWidget(button)
-        form.addRow(buttons)
+        form.addRow(self.load_button)
+        form.addRow(_("No data?"), self._simulation_row())
         self.progress = qt.QProgressBar()
         self.progress.setRange(0, 100)
-        form.addRow(self.progress)
+        self.cancel_button = qt.QPushButton(_("Cancel"))
+        self.cancel_button.connect("clicked()", self.session.cancel)
+        row = qt.QHBoxLayout()
+        row.addWidget(self.progress)
+        row.addWidget(self.cancel_button)
+        form.addRow(row)
         self.opened = ScanCombo(self.session)
         form.addRow(_("Loaded:"), self.opened.row)
         form.addRow(self.status.label)
@@ -76,8 +83,23 @@ class DataSection:
         form.addRow(self.table)
         self.folder.connect("currentPathChanged(QString)", self._list)
         self.load_button.connect("clicked()", self.load)
+        self.widget.leave_drops_of(self.folder)
+
+    def _simulation_row(self) -> Any:
+        self.simulate_button = qt.QPushButton(_("Simulate a log"))
         self.simulate_button.connect("clicked()", self.simulate)
-        self.cancel_button.connect("clicked()", self.session.cancel)
+        self.size = qt.QComboBox()
+        self.size.toolTip = _("How fine the simulated scan is, as a part of the real scanner's resolution, and how large its files are")
+        for label in (_("small (1/12, 6 MB)"), _("medium (1/6, 50 MB)"), _("large (1/3, 400 MB)")):
+            self.size.addItem(label)
+        self.log_button = qt.QToolButton()
+        self.log_button.text = "..."
+        self.log_button.connect("clicked()", self.choose_log_folder)
+        row = qt.QHBoxLayout()
+        row.addWidget(self.simulate_button, 1)
+        row.addWidget(self.size)
+        row.addWidget(self.log_button)
+        return row
 
     # ---- what a person does ----------------------------------------------------------------------------------------
 
@@ -89,11 +111,23 @@ class DataSection:
         with self.status.catching():
             self.session.load(folder, name)
 
-    def simulate(self) -> None:
-        """Simulate a log into a folder for temporary files, and load it."""
+    def open(self, path: str) -> None:
+        """Take what was dropped: a sample or data folder, or a file that stands for it."""
         with self.status.catching():
-            self._place = Path(tempfile.mkdtemp(prefix="mito-"))
-            task = self.session.simulate(self._place / "log")
+            self.session.open(path)
+            self.folder.addCurrentPathToHistory()
+
+    def choose_log_folder(self) -> None:
+        """Ask where simulated logs are put from now on."""
+        chosen = qt.QFileDialog.getExistingDirectory(self.widget, _("Folder for simulated logs"), str(self.session.log_folder))
+        if chosen:
+            keep("log_folder", str(chosen))
+            self.session.set_preferences(read_preferences())
+
+    def simulate(self) -> None:
+        """Simulate a log into the folder for them, and load it."""
+        with self.status.catching():
+            task = self.session.simulate(scale=SCALES[self.size.currentIndex])
             self.status.say(_("Simulating"))
             self.progress.value = 0
             self.watch.follow(task)
@@ -130,12 +164,18 @@ class DataSection:
             self.folder.currentPath = str(task.value)
             self.load()
             return
-        with contextlib.suppress(OSError):
-            self._place.rmdir()
         if task.state == "cancelled":
             self.status.say(_("Cancelled"))
         else:
             self.status.fail(str(task.error))
+
+    def _show_folder(self) -> None:
+        self.folder.currentPath = str(self.session.folder or "")
+
+    def _show_log_folder(self) -> None:
+        place = str(self.session.log_folder)
+        self.simulate_button.toolTip = _("Make a sample for trying out without data, in {folder}").format(folder=place)
+        self.log_button.toolTip = _("Choose the folder that simulated logs are kept in; now {folder}").format(folder=place)
 
     def _show_scan(self) -> None:
         scan = self.session.scan
@@ -161,7 +201,7 @@ class DataSection:
         self.simulate_button.enabled = self.session.job is None
         for widget in (self.cancel_button, self.progress):
             widget.visible = simulating
-        for widget in (self.folder, self.sample):
+        for widget in (self.folder, self.sample, self.size, self.log_button):
             widget.enabled = not simulating
         self.table.visible = self.session.scan is not None
 

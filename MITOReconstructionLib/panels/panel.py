@@ -41,7 +41,13 @@ class Panel:
         for button in self.buttons:
             layout.addWidget(button)
         layout.addStretch(1)
+        self._prefer()
         session.scan_changed.connect(self._look_at_scan)
+
+    def _prefer(self) -> None:
+        wanted, backends = self.session.preferences.backend, self.reconstruction.backends
+        if self.session.state.node is None and wanted in backends.names:
+            backends.combo.currentIndex = backends.names.index(wanted)
 
     def _look_at_scan(self) -> None:
         if self.session.scan is not None:

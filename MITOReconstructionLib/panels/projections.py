@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import time
 
 import qt
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import MITOError
+from MITOReconstructionLib.panels.preferences import FASTEST, SHOWN_PARTS
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 
 __all__ = ["ProjectionsSection"]
 
 TICK_MILLISECONDS = 40
-FASTEST = 1000
-PARTS = ("source", "detector", "rays", "trajectory")
+LONGEST_PAUSE = 0.5
+"""Seconds: where the application was busy for longer, playing goes on from where it was."""
+
+PAGES = 50
+"""Of the slider: a click beside its handle moves by one of so many."""
 
 
 class ProjectionsSection:
@@ -33,12 +38,17 @@ class ProjectionsSection:
         self.widget = qt.QWidget()
         self.status = Status("projectionStatus")
         self._due = 0.0  # views that playing has not shown yet
+        self._ticked = 0.0
         self._setting = False
         self._make()
         self.timer = qt.QTimer()
         self.timer.setInterval(TICK_MILLISECONDS)
         self.timer.connect("timeout()", self._tick)
         session.scan_changed.connect(self._show_scan)
+        session.view_changed.connect(self._show_layout)
+        session.preferences_changed.connect(self._show_preferences)
+        self._show_preferences()
+        self._show_layout()
         self._show_scan()
 
     def _make(self) -> None:
@@ -55,12 +65,12 @@ class ProjectionsSection:
         self.play_button.checkable = True
         self.speed = qt.QSpinBox()
         self.speed.setRange(1, FASTEST)
-        self.speed.value = 50
         self.speed.suffix = _(" views/s")
         row = qt.QHBoxLayout()
         row.addWidget(self.play_button)
         row.addWidget(self.speed)
         form.addRow(row)
+        form.addRow(_("Projection:"), self._view_row())
         self.boxes = {name: qt.QCheckBox(label) for name, label in self._labels().items()}
         row = qt.QGridLayout()
         for place, (name, box) in enumerate(self.boxes.items()):
@@ -75,9 +85,21 @@ class ProjectionsSection:
         self.play_button.connect("toggled(bool)", self._play)
         self.around.connect("valueChanged(int)", self._show_window)
 
+    def _view_row(self) -> object:
+        self.layout_box = qt.QCheckBox(_("Layout '3D + projection'"))
+        self.layout_box.toolTip = _("Show the 3D view with the projection below it; off, the layout from before is shown again")
+        self.fit_button = qt.QPushButton(_("Fit view"))
+        self.fit_button.toolTip = _("Show the whole projection, with brightness and contrast that suit this view")
+        row = qt.QHBoxLayout()
+        row.addWidget(self.layout_box, 1)
+        row.addWidget(self.fit_button)
+        self.layout_box.connect("toggled(bool)", self._toggle_layout)
+        self.fit_button.connect("clicked()", self.session.projection_view.fit)
+        return row
+
     @staticmethod
     def _labels() -> dict[str, str]:
-        return dict(zip(PARTS, (_("Source"), _("Detector"), _("Rays"), _("Trajectory")), strict=True))
+        return dict(zip(SHOWN_PARTS, (_("Source"), _("Detector"), _("Rays"), _("Trajectory")), strict=True))
 
     def show_view(self, view: int) -> None:
         """Move to a view; what cannot be shown is said, and playing stops."""
@@ -105,14 +127,16 @@ class ProjectionsSection:
 
     def _play(self, on: bool) -> None:
         self.play_button.text = _("Pause") if on else _("Play")
-        self._due = 0.0
+        self._due, self._ticked = 0.0, time.monotonic()
         if on:
             self.timer.start()
         else:
             self.timer.stop()
 
     def _tick(self) -> None:
-        self._due += self.speed.value * TICK_MILLISECONDS / 1000
+        now = time.monotonic()
+        self._due += self.speed.value * min(now - self._ticked, LONGEST_PAUSE)
+        self._ticked = now
         step = int(self._due)
         self._due -= step
         if step and self.session.scan is not None:
@@ -124,6 +148,19 @@ class ProjectionsSection:
         shown = self.session.shown
         if shown is not None and not self._setting:
             shown.set_visible(name, visible)
+
+    def _toggle_layout(self, visible: bool) -> None:
+        if not self._setting:
+            self.session.projection_view.visible = visible
+            self._show_layout()
+
+    def _show_layout(self) -> None:
+        was, self._setting = self._setting, True
+        self.layout_box.checked = self.session.projection_view.visible
+        self._setting = was
+
+    def _show_preferences(self) -> None:
+        self.speed.value = self.session.preferences.speed
 
     def _show_window(self, around: int) -> None:
         shown = self.session.shown
@@ -141,6 +178,7 @@ class ProjectionsSection:
         views = shown.scan.geometry.views
         for widget in (self.slider, self.number):
             widget.setRange(0, views - 1)
+        self.slider.pageStep = max(1, views // PAGES)
         self.around.setRange(0, views - 1)
         self.around.value = shown.around
         for name, box in self.boxes.items():

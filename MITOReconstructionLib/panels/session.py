@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+
+import numpy as np
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, estimate
@@ -14,16 +14,20 @@ from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.panels.open_scans import OpenScans
 from MITOReconstructionLib.panels.packages import install_backend
+from MITOReconstructionLib.panels.places import free_place, sample_place
+from MITOReconstructionLib.panels.preferences import Preferences, default_log_folder, read_preferences
+from MITOReconstructionLib.panels.projection_view import ProjectionView
 from MITOReconstructionLib.panels.region_list import RegionList
 from MITOReconstructionLib.panels.runs import Run, Runs
+from MITOReconstructionLib.panels.scene_watch import watch_scene
 from MITOReconstructionLib.panels.state import State
 from MITOReconstructionLib.panels.volumes import VolumeActions
 from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
-from MITOReconstructionLib.scene.host import Scene, slicer
-from MITOReconstructionLib.scene.parts import SCAN
+from MITOReconstructionLib.scene.host import Node, Scene
+from MITOReconstructionLib.scene.parts import SCAN, find_part
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 
 __all__ = ["Event", "Session"]
@@ -32,6 +36,9 @@ SIMULATED_SCALE = 12.0
 """How many times coarser than the real scanner a simulated log is by default."""
 
 SIMULATED_TURNS = 3.0
+
+TRIED_VIEWS = 9
+"""Views of which one must be readable for a sample to be shown."""
 
 
 END_SECONDS = 10.0
@@ -56,6 +63,12 @@ class Session(VolumeActions):
     scan_changed, job_changed, results_changed : Event
     volume_added : Event
         Somebody else has added a volume; whether it is one of the results is known once its file is, a moment later.
+    folder : Path or None
+        The sample or data folder that was opened last, by :meth:`open`; ``folder_changed`` tells.
+    preferences : Preferences
+        Colours and defaults, of the application's settings; ``preferences_changed`` tells.
+    projection_view : ProjectionView
+        The projection in a slice view of its own; ``view_changed`` tells that its layout was shown or left.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -64,11 +77,16 @@ class Session(VolumeActions):
         self.scan_changed, self.job_changed, self.results_changed, self.volume_added = Event(), Event(), Event(), Event()
         self._looked_at = set()
         self.runs = Runs(scene, self.show_volume, self.job_changed)
+        self.folder: Path | None = None
+        self.folder_changed, self.preferences_changed, self.view_changed = Event(), Event(), Event()
+        self.preferences = read_preferences()
+        self.projection_view = ProjectionView(scene, self.view_changed)
+        self.scan_changed.connect(self._follow)
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self.state = State(scene)
         self.opened = OpenScans(scene, self.state, self.show_scan, self._shown.pop, self.scan_changed)
         self.restore()
-        self._observers = _observe(scene, self)
+        self._observers = watch_scene(scene, self)
 
     # ---- scans -----------------------------------------------------------------------------------------------------
 
@@ -95,7 +113,10 @@ class Session(VolumeActions):
             When it cannot be read; what was open stays open.
         """
         self.opened.trouble = ""
-        return self.opened.open(folder, name)
+        scan = self.opened.open(folder, name)
+        if self.preferences.show_layout:
+            self.projection_view.visible = True
+        return scan
 
     @property
     def scan(self) -> Scan | None:
@@ -120,8 +141,58 @@ class Session(VolumeActions):
             self.opened.restore()
         self.opened.look()
 
-    def simulate(self, folder: str | Path, *, scale: float = SIMULATED_SCALE, turns: float = SIMULATED_TURNS) -> Task[Path]:
+    def open(self, path: str | Path) -> list[tuple[str, Path]]:
+        """Take a sample or data folder, or one of the files that stand for it; a sample that is the only one is loaded.
+
+        Parameters
+        ----------
+        path : path
+            A folder, its metadata.json or samples.json, or a sample's sinogram.npy.
+
+        Returns
+        -------
+        list of (str, Path)
+            Name and folder of each sample, as :meth:`samples` gives them.
+
+        Raises
+        ------
+        InputError
+            When there is no sample, or the only one cannot be read.
+        """
+        place = sample_place(path) or Path(path)
+        found = self.samples(place)
+        self.folder = place
+        self.folder_changed()
+        if len(found) == 1:
+            self.load(found[0][1], found[0][0])
+        return found
+
+    def is_open(self, path: str | Path) -> bool:
+        """Whether a path stands for the sample that is open."""
+        place = sample_place(path)
+        return place is not None and self.scan is not None and self.scan.folder == place.absolute() and bool(self.nodes())
+
+    def nodes(self) -> list[Node]:
+        """What shows the scan that is open: projection, detector, trajectory; empty where none is open."""
+        shown = self.shown
+        parts = [] if shown is None else [shown.projection, shown.detector, shown.trajectory]
+        return [part.node for part in parts if part.alive]
+
+    @property
+    def log_folder(self) -> Path:
+        """Where simulated logs are put, as the preferences say."""
+        return Path(self.preferences.log_folder) if self.preferences.log_folder else default_log_folder()
+
+    def simulate(self, folder: str | Path | None = None, *, scale: float = SIMULATED_SCALE, turns: float = SIMULATED_TURNS) -> Task[Path]:
         """Simulate a log into a new sample folder, in the background; the task's ``value`` is the folder.
+
+        Parameters
+        ----------
+        folder : path, optional
+            By default a new one in :attr:`log_folder`, which is kept.
+        scale : float, optional
+            How many times coarser than the real scanner.
+        turns : float, optional
 
         Raises
         ------
@@ -130,10 +201,12 @@ class Session(VolumeActions):
         """
         if self.job is not None:
             raise InputError("simulation", expected="nothing that runs", found=self.job.name, remedy="Wait for its end, or cancel it.")
+        place = free_place(self.log_folder, "log") if folder is None else Path(folder)
 
         def work(monitor: Monitor) -> Path:
             phantom, geometry = make_phantom("log"), mito_geometry(scale=scale, turns=turns)
-            return simulate(Path(folder), phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            return simulate(place, phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
 
         task = Task(work, "simulation")
         task.start()
@@ -242,11 +315,25 @@ class Session(VolumeActions):
         """
         known, shown = self._shown.get(scan.name, (None, None))
         if known is not scan or shown is None:
-            shown = ScanScene(self.scene, scan, view=view or 0)
+            kept = bool(find_part(self.scene, "vtkMRMLModelNode", "detector", scan.name))  # as of a scene that was saved
+            shown = ScanScene(self.scene, scan, view=_first_view(scan) if view is None else view)
+            shown.set_looks(self.preferences.looks)
+            for part, visible in () if kept else self.preferences.shown.items():
+                shown.set_visible(part, visible)
             self._shown[scan.name] = scan, shown
         elif view is not None:
             shown.show_view(view)
         return shown
+
+    def _follow(self) -> None:
+        self.projection_view.follow(self.shown)
+
+    def set_preferences(self, preferences: Preferences) -> None:
+        """Have other preferences from now on: what is shown takes their colours and line width."""
+        self.preferences = preferences
+        for _scan, shown in self._shown.values():
+            shown.set_looks(preferences.looks)
+        self.preferences_changed()
 
     def free_name(self, method: str, scan: str | None = None) -> str:
         """A name for the next volume of a scan, by default the one that is open: the method's, with a number from the second on."""
@@ -276,6 +363,9 @@ class Session(VolumeActions):
         told = (self.scan_changed, self.job_changed, self.results_changed, self.volume_added)
         for event in (*told, self.opened.regions_changed, self.state.changed):
             event.clear()
+        for event in (self.folder_changed, self.preferences_changed, self.view_changed):
+            event.clear()
+        self.projection_view.close()
         if self._task is not None:
             self._task.cancel()
             self._task.wait(END_SECONDS)
@@ -287,38 +377,20 @@ class Session(VolumeActions):
         self._observers = []
 
 
-_kept: dict[int, tuple[Callable[..., None], ...]] = {}
-"""What scenes call: a scene may outlive its session, and calls while it is itself collected, when it must still be whole."""
+def _first_view(scan: Scan) -> int:
+    """The first view, or one of some others where it cannot be read.
 
-
-def _observe(scene: Scene, session: Session) -> list[int]:
-    """Watch a scene on behalf of a session that may be gone one day."""
-    known, kind = weakref.ref(session), slicer.vtkMRMLScene
-
-    def closed(*_: object) -> None:
-        if (found := known()) is not None:
-            found.forget()
-
-    def changed(*_: object) -> None:
-        if (found := known()) is not None and not found.scene.IsBatchProcessing():
-            found.opened.look()
-            found.results_changed()
-
-    def imported(*_: object) -> None:
-        if (found := known()) is not None:
-            found.restore()
-            found.results_changed()
-
-    def added(*_: object) -> None:
-        if (found := known()) is not None and not found.scene.IsBatchProcessing() and found.strangers():
-            found.volume_added()
-
-    events = {
-        kind.EndCloseEvent: closed,
-        kind.EndImportEvent: imported,
-        kind.NodeRemovedEvent: changed,
-        kind.NodeAddedEvent: added,
-    }
-    _kept[id(session)] = (closed, changed, imported, added)
-    weakref.finalize(session, _kept.pop, id(session), None)
-    return [scene.AddObserver(event, callback) for event, callback in events.items()]
+    Raises
+    ------
+    InputError
+        When none of them can.
+    """
+    fault: InputError | None = None
+    for view in np.unique(np.linspace(0, scan.geometry.views - 1, TRIED_VIEWS).astype(int)):
+        try:
+            scan.projection(int(view))
+        except InputError as error:
+            fault = fault or error
+        else:
+            return int(view)
+    raise fault or InputError("views", expected="at least one", found="none", remedy="Choose another sample.")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, slicer, vtk
 from MITOReconstructionLib.scene.image import ImageNode
+from MITOReconstructionLib.scene.looks import LOOKS
 from MITOReconstructionLib.scene.parts import ModelPart, cell_array
 from MITOReconstructionLib.scene.projection import ProjectionImage
 
@@ -66,7 +67,7 @@ class DetectorModel(ModelPart):
         display.SetInterpolateTexture(True)
         display.SetTextureImageDataConnection(projection.texture)
         display.EndModify(was)
-        self.style(colour=(1.0, 1.0, 1.0))
+        self.look(LOOKS["detector"])
 
     def show(self, view: int) -> None:
         """Move the surface to a view."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
+from MITOReconstructionLib.scene.looks import Colour, Look
 
 __all__ = ["PART", "SCAN", "VIEW", "Colour", "ModelPart", "Part", "cell_array", "find_part", "part_node"]
 
@@ -19,9 +20,6 @@ PART = "MITO.part"
 
 VIEW = "MITO.view"
 """Node attribute of the detector: the view that is shown."""
-
-Colour = tuple[float, float, float]
-"""Red, green, blue, each 0 to 1."""
 
 
 def find_part(scene: Scene, node_class: str, part: str, scan: str | None = None) -> list[Node]:
@@ -100,6 +98,10 @@ class Part:
         if line_width is not None:
             display.SetLineWidth(line_width)
         display.EndModify(was)
+
+    def look(self, look: Look) -> None:
+        """Change the look."""
+        self.style(colour=look.colour, opacity=look.opacity, line_width=look.line_width)
 
     def remove(self) -> None:
         """Take the part's nodes, with their display and storage nodes, out of the scene."""

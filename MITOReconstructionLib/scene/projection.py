@@ -13,6 +13,9 @@ from MITOReconstructionLib.scene.parts import Part, part_node
 
 __all__ = ["ProjectionImage"]
 
+WINDOW = "MITO.window"
+"""Node attribute: the window that was chosen automatically; where the node has another one, a person has changed it."""
+
 
 class ProjectionImage(Part):
     """A vtkMRMLScalarVolumeNode of shape (columns, rows, 1) that holds the line integrals of the current view.
@@ -34,7 +37,19 @@ class ProjectionImage(Part):
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
         display.AutoWindowLevelOff()
         display.SetInterpolate(False)
-        self.window: tuple[float, float] | None = None
+
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """What is shown as black and as white; None before anything was shown."""
+        display = self.node.GetDisplayNode()
+        if self.node.GetAttribute(WINDOW) is None or display is None:
+            return None
+        return display.GetWindowLevelMin(), display.GetWindowLevelMax()
+
+    @property
+    def window_is_automatic(self) -> bool:
+        """Whether nobody has changed the window since it was chosen automatically."""
+        return self.window is None or self.node.GetAttribute(WINDOW) == _words(self.window)
 
     @property
     def texture(self) -> object:
@@ -58,8 +73,22 @@ class ProjectionImage(Part):
             raise InputError(
                 "window", expected="two finite values, the first one smaller", found=f"{low:g}, {high:g}", remedy="Swap or correct them."
             )
-        self.window = (float(low), float(high))
-        self.node.GetDisplayNode().SetWindowLevelMinMax(*self.window)
+        display = self.node.GetDisplayNode()
+        if display is not None:  # a person may have deleted it
+            display.SetWindowLevelMinMax(float(low), float(high))
+        if self.node.GetAttribute(WINDOW) is None:
+            self.node.SetAttribute(WINDOW, "")
+
+    def fit_window(self, pixels: NDArray[np.float32]) -> None:
+        """Choose the window by line integrals, of one or of several views: nearly all of them are within.
+
+        Parameters
+        ----------
+        pixels : float32, any shape
+            What is not finite is left out.
+        """
+        self.set_window(*_window_of(pixels))
+        self.node.SetAttribute(WINDOW, _words(self.window))
 
     def show(self, view: int, projection: NDArray[np.float32]) -> None:
         """Show a projection.
@@ -85,7 +114,7 @@ class ProjectionImage(Part):
                 remedy="Give the image of one view, columns first.",
             )
         if self.window is None:
-            self.set_window(*_first_window(pixels))
+            self.fit_window(pixels)
         was = self.node.StartModify()
         self._image.write(pixels[:, :, None])
         self._image.place(*self._plane(view))
@@ -104,10 +133,14 @@ class ProjectionImage(Part):
         return np.stack([across * width, np.array([0.0, 0.0, height]), -along], axis=1), first
 
 
-def _first_window(pixels: NDArray[np.float32]) -> tuple[float, float]:
+def _window_of(pixels: NDArray[np.float32]) -> tuple[float, float]:
     finite = pixels[np.isfinite(pixels)]
     if finite.size == 0:
         return 0.0, 1.0
     low, high = (float(v) for v in np.percentile(finite, [0.5, 99.8]))
     low = min(low, 0.0) if low < 0.1 * high else low
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _words(window: tuple[float, float] | None) -> str:
+    return "" if window is None else f"{window[0]:.6g} {window[1]:.6g}"

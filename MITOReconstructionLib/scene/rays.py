@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Scene
+from MITOReconstructionLib.scene.looks import LOOKS
 from MITOReconstructionLib.scene.parts import ModelPart, cell_array
 
 __all__ = ["DetectorOutlines", "RaysModel", "detector_edges"]
@@ -43,7 +44,7 @@ class RaysModel(ModelPart):
         lines = cell_array(np.stack([np.zeros_like(ends), ends], axis=1))
         super().__init__(scene, scan, "rays", self._positions(0), lines=lines)
         self.display.SetLighting(False)
-        self.style(colour=(1.0, 0.93, 0.6), opacity=0.6, line_width=1.5)
+        self.look(LOOKS["rays"])
 
     def _positions(self, view: int) -> NDArray[np.float64]:
         index = np.array([view])
@@ -66,7 +67,7 @@ class DetectorOutlines(ModelPart):
         loops = loop[None, :] + around * np.arange(count)[:, None]
         super().__init__(scene, scan, "detector outlines", self._positions(0, 0), lines=cell_array(loops))
         self.display.SetLighting(False)
-        self.style(colour=(1.0, 0.55, 0.25), opacity=0.7, line_width=1.5)
+        self.look(LOOKS["outlines"])
         self.visible = False
 
     def _positions(self, first: int, last: int) -> NDArray[np.float64]:

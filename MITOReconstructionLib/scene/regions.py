@@ -104,7 +104,7 @@ class RegionNode(Part):
                 node.SetAttribute(name, value)
         node.EndModify(was)
 
-    def look(self, *, chosen: bool, editing: bool) -> None:
+    def mark(self, *, chosen: bool, editing: bool) -> None:
         """Show the handles of the region that is edited, and only of that one; the others are paler and locked."""
         display = self.node.GetDisplayNode()
         if display is None:
@@ -199,7 +199,7 @@ class SceneRegions:
             node = self._nodes[entry.key].node
             if node.GetTransformNodeID() is not None:
                 node.SetAndObserveTransformNodeID(None)
-            self._nodes[entry.key].look(chosen=entry.key == chosen, editing=editing)
+            self._nodes[entry.key].mark(chosen=entry.key == chosen, editing=editing)
 
     def node(self, key: str) -> Node:
         """The node of a region."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -13,7 +14,8 @@ from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.scene.detector import DetectorModel
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Scene, prepare_scene
-from MITOReconstructionLib.scene.parts import Colour, Part
+from MITOReconstructionLib.scene.looks import Colour, Look
+from MITOReconstructionLib.scene.parts import Part
 from MITOReconstructionLib.scene.projection import ProjectionImage
 from MITOReconstructionLib.scene.rays import DetectorOutlines, RaysModel
 from MITOReconstructionLib.scene.region import RegionBox
@@ -25,6 +27,9 @@ __all__ = ["PARTS", "ScanLike", "ScanScene"]
 
 PARTS = ("trajectory", "source", "detector", "rays", "region")
 """The parts that can be shown and hidden, besides the volumes."""
+
+WINDOW_VIEWS = 5
+"""Views that the projections' window is chosen by."""
 
 
 class ScanLike(Protocol):
@@ -84,6 +89,8 @@ class ScanScene:
         self.volumes: dict[str, VolumePart] = {}
         for part in self._models():
             self.folder.add(part.node)
+        if self.projection.window_is_automatic:
+            self.projection.fit_window(_samples(scan))
         self.show_view(view)
 
     def _models(self) -> tuple[Part, ...]:
@@ -222,6 +229,13 @@ class ScanScene:
         """Change the look of a part: colour as red, green, blue 0 to 1, opacity 0 to 1, line width in pixels."""
         self.part(name).style(colour=colour, opacity=opacity, line_width=line_width)
 
+    def set_looks(self, looks: Mapping[str, Look]) -> None:
+        """Change the looks of parts, by their names as in ``looks.LOOKS``; the others stay as they are."""
+        for name, look in looks.items():
+            part = getattr(self, name)
+            if part.alive:
+                part.look(look)
+
     def set_projection_window(self, low: float, high: float) -> None:
         """Show line integrals of ``low`` as black and of ``high`` as white on the detector."""
         self.projection.set_window(low, high)
@@ -249,3 +263,12 @@ class ScanScene:
             self.folder.discard(part.node)
             part.remove()
         self.region = None
+
+
+def _samples(scan: ScanLike) -> NDArray[np.float32]:
+    """Line integrals of a few views along the scan, without those that cannot be read: no pass over the data is made."""
+    found = []
+    for view in np.unique(np.linspace(0, scan.geometry.views - 1, WINDOW_VIEWS).round().astype(int)):
+        with contextlib.suppress(InputError):
+            found.append(scan.projection(int(view))[::2, ::2])
+    return np.array(found, dtype=np.float32)

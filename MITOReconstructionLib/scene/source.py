@@ -6,6 +6,7 @@ import numpy as np
 
 from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Scene, numpy_support, vtk
+from MITOReconstructionLib.scene.looks import LOOKS
 from MITOReconstructionLib.scene.parts import ModelPart
 
 __all__ = ["SourceModel"]
@@ -35,7 +36,7 @@ class SourceModel(ModelPart):
         self._geometry = geometry
         self._ball = numpy_support.vtk_to_numpy(shape.GetPoints().GetData()).astype(np.float64)
         super().__init__(scene, scan, "source", self._ball + geometry.sources(0), polygons=shape.GetPolys())
-        self.style(colour=(1.0, 0.45, 0.05))
+        self.look(LOOKS["source"])
 
     def show(self, view: int) -> None:
         """Move the ball to the source of a view."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Scene, numpy_support
+from MITOReconstructionLib.scene.looks import LOOKS
 from MITOReconstructionLib.scene.parts import ModelPart, cell_array
 
 __all__ = ["TrajectoryModel", "TrajectoryWindow"]
@@ -30,7 +31,7 @@ class TrajectoryModel(ModelPart):
         views.SetName(VIEW_ARRAY)
         self.polydata.GetPointData().SetScalars(views)
         self.display.SetLighting(False)
-        self.style(colour=(1.0, 0.83, 0.25), line_width=2.0)
+        self.look(LOOKS["trajectory"])
         self.coloured_by_view = False
 
     @property
@@ -64,7 +65,7 @@ class TrajectoryWindow(ModelPart):
         line = cell_array(np.arange(self.points_shown)[None, :])
         super().__init__(scene, scan, "view window", np.repeat(geometry.sources(0), self.points_shown, axis=0), lines=line)
         self.display.SetLighting(False)
-        self.style(colour=(1.0, 0.35, 0.1), line_width=6.0)
+        self.look(LOOKS["trajectory_window"])
         self.visible = False
 
     def show(self, first: int, last: int) -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from SlicerHost.ctk_widgets import ctkSettingsDialog
+from SlicerHost.file_io import qSlicerCoreIOManager
 from SlicerHost.layout import qSlicerLayoutManager
 from SlicerHost.module_manager import qSlicerModuleManager, qSlicerModuleSelectorToolBar
 
@@ -60,48 +60,6 @@ class qSlicerMainWindow(QtWidgets.QMainWindow):
         return self._selector
 
 
-class qSlicerCoreIOManager(QtCore.QObject):
-    """Reads and writes scenes and nodes for ``slicer.util``."""
-
-    newFileLoaded = QtCore.Signal(object)
-    SIGNATURES = {"newFileLoaded(qSlicerIO::IOProperties)": "newFileLoaded"}
-
-    def fileType(self, path: str) -> str:
-        """The kind of a file."""
-        return "SceneFile" if str(path).endswith((".mrb", ".mrml")) else "VolumeFile" if str(path).endswith(".nrrd") else "NoFile"
-
-    def loadNodes(self, kind: str, properties: dict[str, Any], loaded: Any, _messages: Any = None) -> bool:
-        """Read a scene or a volume."""
-        path = properties["fileName"]
-        if kind == "SceneFile":
-            if properties.get("clear", False):
-                slicer.mrmlScene.Clear()
-            if str(path).endswith(".mrb"):
-                with contextlib.chdir(os.getcwd()):  # reading moves the working folder, and leaves it moved
-                    return slicer.mrmlScene.ReadFromMRB(str(path), False)
-            slicer.mrmlScene.SetURL(str(path))
-            return bool(slicer.mrmlScene.Import())
-        if kind != "VolumeFile":
-            raise NotImplementedError(f"Testing/SlicerHost does not read {path} as '{kind}'")
-        logic = slicer.app._q.applicationLogic().GetModuleLogic("Volumes")
-        node = logic.AddArchetypeVolume(str(path), properties.get("name", Path(path).stem))
-        if node is not None:
-            loaded.AddItem(node)
-        return node is not None
-
-    def saveNodes(self, kind: str, properties: dict[str, Any], _messages: Any = None) -> bool:
-        """Write a scene."""
-        path = str(properties["fileName"])
-        if kind != "SceneFile":
-            raise NotImplementedError(f"Testing/SlicerHost does not write '{kind}'")
-        if path.endswith(".mrb"):
-            return slicer.mrmlScene.WriteToMRB(path)
-        if path.endswith(".mrml"):
-            slicer.mrmlScene.SetURL(path)
-            return bool(slicer.mrmlScene.Commit())
-        return slicer.app._q.applicationLogic().SaveSceneToSlicerDataBundleDirectory(path, None)
-
-
 class qSlicerApplication(QtCore.QObject):
     """``slicer.app``."""
 
@@ -145,6 +103,7 @@ class qSlicerApplication(QtCore.QObject):
     revision = QtCore.Property(str, lambda self: "0")
     repositoryRevision = QtCore.Property(str, lambda self: "0")
     temporaryPath = QtCore.Property(str, lambda self: str(self._folder))
+    defaultScenePath = QtCore.Property(str, lambda self: str(self._folder))
     slicerHome = QtCore.Property(str, lambda self: str(self._folder))
     commandOptions = None
 

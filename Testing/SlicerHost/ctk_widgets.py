@@ -169,26 +169,74 @@ class ctkColorPickerButton(QtWidgets.QPushButton):
 
 
 class ctkSettingsPanel(QtWidgets.QWidget):
-    """Keeps properties of widgets in the application's settings."""
+    """Keeps properties of widgets in settings, those of the dialog that it is added to where none were given.
+
+    A value that the settings have is put into the widget; where they have none, the widget's is put into them. Changes are
+    kept at once, until ``resetSettings`` takes back those since ``applySettings``.
+    """
 
     settingChanged = QtCore.Signal(str, object)
     SIGNATURES = {"settingChanged(QString,QVariant)": "settingChanged"}
 
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings: QtCore.QSettings | None = None
+        self._kept: dict[str, list[Any]] = {}  # target, property, value by default, value when it was last applied
+
+    def settings(self) -> Any:
+        """Where the values are kept, or None."""
+        return self._settings
+
+    def setSettings(self, settings: QtCore.QSettings) -> None:
+        """Keep the values there."""
+        if settings is not self._settings:
+            self._settings = settings
+            for key in self._kept:
+                self._take(key)
+
     def registerProperty(self, key: str, target: QtCore.QObject, name: str, signal: str, *_more: Any) -> None:
-        """Take a property's value from the settings where it is there, and put it there when the signal comes."""
+        """Keep a property of a widget; the signal says that it has changed."""
         from SlicerHost.bridge import wrap
 
         if target.metaObject().indexOfProperty(name) < 0:
             raise ValueError(f"{target.metaObject().className()} has no property '{name}'")
-        settings = QtCore.QSettings()
-        if settings.contains(key):
-            target.setProperty(name, settings.value(key))
+        self._kept[key] = [target, name, target.property(name), target.property(name)]
+        wrap(target).connect(signal, lambda: self._update(key))
+        self._take(key)
 
-        def keep() -> None:
-            QtCore.QSettings().setValue(key, target.property(name))
-            self.settingChanged.emit(key, target.property(name))
+    def _take(self, key: str) -> None:
+        if self._settings is not None and self._settings.contains(key):
+            target, name, *_ = self._kept[key]
+            target.setProperty(name, self._settings.value(key))
+            self._kept[key][3] = target.property(name)
+        else:
+            self._update(key)
 
-        wrap(target).connect(signal, keep)
+    def _update(self, key: str) -> None:
+        if self._settings is not None:
+            self._set(key, self._kept[key][0].property(self._kept[key][1]))
+
+    def _set(self, key: str, value: Any) -> None:
+        before = self._settings.value(key)
+        self._settings.setValue(key, value)
+        self._kept[key][0].setProperty(self._kept[key][1], value)
+        if before != value:
+            self.settingChanged.emit(key, value)
+
+    def applySettings(self) -> None:
+        """What is now is not taken back any more."""
+        for entry in self._kept.values():
+            entry[3] = entry[0].property(entry[1])
+
+    def resetSettings(self) -> None:
+        """Take back what was changed."""
+        for key, entry in list(self._kept.items()):
+            self._set(key, entry[3])
+
+    def restoreDefaultSettings(self) -> None:
+        """Have every value as it was when it was registered."""
+        for key, entry in list(self._kept.items()):
+            self._set(key, entry[2])
 
 
 class ctkSettingsDialog(QtWidgets.QDialog):
@@ -197,17 +245,35 @@ class ctkSettingsDialog(QtWidgets.QDialog):
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._pages = QtWidgets.QTabWidget(self)
+        self._settings = QtCore.QSettings()
         QtWidgets.QVBoxLayout(self).addWidget(self._pages)
 
     def addPanel(self, label: str, *arguments: Any) -> None:
         """Add a panel; an icon may come before it."""
         (panel,) = [entry for entry in arguments if isinstance(entry, ctkSettingsPanel)]
+        if panel.settings() is None:
+            panel.setSettings(self._settings)
         self._pages.addTab(panel, label)
 
     def panel(self, label: str) -> Any:
         """The panel of that name."""
         found = [i for i in range(self._pages.count()) if self._pages.tabText(i) == label]
         return self._pages.widget(found[0]) if found else None
+
+    def _panels(self) -> list[ctkSettingsPanel]:
+        return [self._pages.widget(i) for i in range(self._pages.count())]
+
+    def accept(self) -> None:
+        """OK: everything stays as it is."""
+        for panel in self._panels():
+            panel.applySettings()
+        super().accept()
+
+    def reject(self) -> None:
+        """Cancel: everything is as before."""
+        for panel in self._panels():
+            panel.resetSettings()
+        super().reject()
 
 
 class ctkFittedTextBrowser(QtWidgets.QTextBrowser):

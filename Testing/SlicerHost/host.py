@@ -87,6 +87,7 @@ class Host:
                 self._put(slicer, name, wrapper_class(kind))
         self._put(slicer, "qSlicerScriptedLoadableModule", wrapper_class(qSlicerScriptedLoadableModule))
         self._put(slicer, "qSlicerScriptedLoadableModuleWidget", wrapper_class(qSlicerScriptedLoadableModuleWidget))
+        self._put(slicer, "qSlicerFileDialog", SimpleNamespace(Read=0, Write=1))
         self._put(slicer, "mrmlScene", self.scene)
         self._put(slicer, "selfTests", {})
         self._put(sys, "excepthook", lambda _kind, error, _trace: record(error))  # VTK hands what observers raise to it
@@ -136,6 +137,7 @@ class Host:
         module.described = getattr(loaded, name)(shown)
         self._native.moduleManager().modules[name] = module
         setattr(self.modules, name.lower(), shown)
+        self._native.coreIOManager().register(name, loaded)
         self.app._q.moduleManager().moduleLoaded.emit(name)
         if not hasattr(loaded, name + "Widget"):
             return None
@@ -162,9 +164,28 @@ class Host:
         return slicer.util.getModuleWidget(name)
 
     def file_reader(self, name: str) -> Any:
-        """The ``<Module>FileReader`` of a module, made as Slicer makes it."""
-        reader = getattr(sys.modules[name], name + "FileReader")
-        return reader(SimpleNamespace(loadedNodes=[], supportedNameFilters=lambda _path: []))
+        """The ``<Module>FileReader`` of a module, as Slicer has made it."""
+        kind = getattr(sys.modules[name], name + "FileReader")
+        return next(reader.python for reader in self._native.coreIOManager().readers.values() if isinstance(reader.python, kind))
+
+    def drop(self, *paths: str | Path, on: Any = None) -> None:
+        """Drop files and folders on the application's window, or on a widget."""
+        if on is None:
+            self._native.coreIOManager().drop([str(path) for path in paths])
+            self.process_events()
+            return
+        mime = QtCore.QMimeData()
+        mime.setUrls([QtCore.QUrl.fromLocalFile(str(path)) for path in paths])
+        target: Any = unwrap(on)
+        while not target.acceptDrops() and target.parentWidget() is not None:  # Qt asks the widgets around it next
+            target = target.parentWidget()
+        for kind in (QtGui.QDragEnterEvent, QtGui.QDropEvent):
+            place = QtCore.QPoint(3, 3) if kind is QtGui.QDragEnterEvent else QtCore.QPointF(3, 3)
+            event = kind(place, QtCore.Qt.CopyAction, mime, QtCore.Qt.LeftButton, QtCore.Qt.NoModifier)
+            self.qt_application.sendEvent(target, event)
+            if not event.isAccepted():
+                break
+        self.process_events()
 
     # ---- the scene ---------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,26 @@ def loaded(host: Any, widget: Any, sample: Path) -> Any:
     return host.window
 
 
+def projection(host: Any, widget: Any, _sample: Path) -> Any:
+    """The layout '3D + projection'."""
+    part = widget.panel.projections
+    part.layout_box.click()
+    part.around.value = part.slider.maximum // 20
+    host.process_events()
+    aim(host)
+    return host.window
+
+
+def settings(host: Any, widget: Any, _sample: Path) -> Any:
+    """The page of the application's settings; the layout from before is shown again."""
+    widget.panel.projections.around.value = 0
+    widget.panel.projections.layout_box.click()
+    host.startup()
+    dialog = host.app.settingsDialog()
+    dialog.resize(480, 600)
+    return dialog
+
+
 def set_up(host: Any, widget: Any, _sample: Path) -> Any:
     """Total variation in a region, with its estimate: the section alone."""
     part = widget.panel.reconstruction
@@ -180,6 +200,8 @@ def panel(host: Any, widget: Any, _sample: Path) -> Any:
 SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "start": start,
     "loaded": loaded,
+    "projection": projection,
+    "settings": settings,
     "region": region,
     "set-up": set_up,
     "impossible": impossible,

@@ -46,7 +46,25 @@ class TinyLogic(ScriptedLoadableModuleLogic): pass
 
 class TinyFileReader:
     def __init__(self, parent): self.parent = parent
-    def load(self, properties): self.parent.loadedNodes = ["a"]; return True
+    def description(self): return "Tiny"
+    def fileType(self): return "TinyFile"
+    def extensions(self): return ["Tiny (*.tiny *.txt)"]
+    def load(self, properties):
+        if "broken" in properties["fileName"]:
+            self.parent.userMessages().AddMessage(4, "it is broken")
+            return False
+        self.parent.loadedNodes = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "a").GetID()]
+        return True
+
+class TinyFileDialog:
+    def __init__(self, parent):
+        self.parent = parent
+        parent.fileType, parent.description, parent.action = "TinyFolder", "Tiny folder", slicer.qSlicerFileDialog.Read
+        self.dropped = []
+    def isMimeDataAccepted(self):
+        self.paths = [url.toLocalFile() for url in self.parent.mimeData().urls()]
+        self.parent.acceptMimeData(self.paths[0].endswith("folder"))
+    def dropEvent(self): self.dropped.append(self.paths[0])
 """
 
 
@@ -116,16 +134,13 @@ def test_the_parameter_node_of_a_module(host: Host, tiny) -> None:
     assert logic.getParameterNode().GetScene() is host.scene
 
 
-def test_sample_data_file_reader_and_packages(host: Host, tiny) -> None:
+def test_sample_data_and_packages(host: Host, tiny) -> None:
     import slicer
 
     host.startup()
     import SampleData
 
     assert SampleData.SampleDataLogic.downloadSample("Log") == "made"
-    reader = host.file_reader("Tiny")
-    assert reader.load({})
-    assert reader.parent.loadedNodes == ["a"]
     slicer.packaging.pip_ensure(["numpy>=1"], requester="Tiny")
     assert host.installed == []
     with pytest.raises(UnansweredError, match="no-such-package"):
@@ -134,6 +149,58 @@ def test_sample_data_file_reader_and_packages(host: Host, tiny) -> None:
     slicer.packaging.pip_ensure(["no-such-package>=1"], requester="Tiny")
     slicer.util.pip_install("a b")
     assert host.installed == [["no-such-package>=1"], "a b"]
+
+
+def test_the_reader_of_a_module(host: Host, tiny, tmp_path: Path) -> None:
+    import slicer
+
+    (tmp_path / "x.tiny").write_text("")
+    (tmp_path / "broken.tiny").write_text("")
+    (tmp_path / "x.tin").write_text("")
+    manager = slicer.app.coreIOManager()
+    assert [manager.fileType(str(tmp_path / name)) for name in ("x.tiny", "x.tin", "y.tiny")] == ["TinyFile", "NoFile", "NoFile"]
+    assert slicer.util.loadNodeFromFile(str(tmp_path / "x.tiny")).GetName() == "a"
+    with pytest.raises(RuntimeError, match="it is broken"):
+        slicer.util.loadNodeFromFile(str(tmp_path / "broken.tiny"))
+    assert host.file_reader("Tiny").parent.supportedNameFilters(str(tmp_path / "x.tiny")) == ["*.tiny"]
+
+
+def test_what_is_dropped_on_the_window(host: Host, tiny, tmp_path: Path) -> None:
+    import slicer
+
+    folder = tmp_path / "folder" / "inner"
+    folder.mkdir(parents=True)
+    (folder / "x.tiny").write_text("")
+    dialog = slicer.app._q.ioManager().dialogs["Tiny"].python
+    host.answers.give("qSlicerIOManager.dropEvent", "Tiny folder")
+    host.drop(tmp_path / "folder")
+    assert dialog.dropped == [str(tmp_path / "folder")]
+    assert not slicer.util.getNodes("a")
+    host.answers.give("qSlicerIOManager.dropEvent", "Any Data")
+    host.drop(tmp_path / "folder")
+    host.drop(folder)  # no dialog takes it: nothing is asked
+    assert len(slicer.util.getNodesByClass("vtkMRMLTextNode")) == 2
+
+
+def test_what_is_dropped_on_a_widget(host: Host, tmp_path: Path) -> None:
+    import qt
+
+    got = []
+
+    class Area(qt.QWidget):
+        def dragEnterEvent(self, event) -> None:
+            event.acceptProposedAction()
+
+        def dropEvent(self, event) -> None:
+            got.append(event.mimeData().urls()[0].toLocalFile())
+
+    area = Area()
+    inner = qt.QLabel(area)
+    host.drop(tmp_path, on=inner)
+    assert got == []
+    area.setAcceptDrops(True)
+    host.drop(tmp_path, on=inner)
+    assert got == [str(tmp_path)]
 
 
 def test_pictures_light_and_dark(host: Host, tiny, tmp_path: Path) -> None:

@@ -115,6 +115,27 @@ def test_settings_panel_and_colour(host: Host, ctk) -> None:
     assert colour.color.name() == "#ff0000"
 
 
+def test_what_settings_panels_take_back(host: Host, ctk) -> None:
+    import qt
+    import slicer
+
+    settings, panel, box, got = qt.QSettings(), ctk.ctkSettingsPanel(), qt.QSpinBox(), []
+    box.value = 2
+    panel.registerProperty("MITO/Number", box, "value", str(qt.SIGNAL("valueChanged(int)")))
+    assert not settings.contains("MITO/Number")  # it does not know yet where to keep it
+    panel.connect("settingChanged(QString,QVariant)", lambda key, value: got.append((key, value)))
+    slicer.app.settingsDialog().addPanel("Numbers", panel)
+    assert int(settings.value("MITO/Number")) == 2
+    box.value = 7
+    panel.applySettings()
+    box.value = 9
+    panel.resetSettings()
+    assert (box.value, int(settings.value("MITO/Number"))) == (7, 7)
+    panel.restoreDefaultSettings()
+    assert (box.value, int(settings.value("MITO/Number"))) == (2, 2)
+    assert [value for _key, value in got][-4:] == [7, 9, 7, 2]
+
+
 def test_the_node_selector_follows_the_scene(host: Host) -> None:
     import slicer
 

@@ -70,30 +70,53 @@ def test_a_broken_sample_says_what_is_wrong(host: Host, loaded: Any, sample: Pat
     assert host.answers.shown == []
 
 
-def test_a_log_is_simulated_and_loaded(host: Host, panel: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    coarse(panel, monkeypatch)
-    panel.data.simulate_button.click()
-    assert (panel.data.simulate_button.enabled, panel.data.cancel_button.visible) == (False, True)
-    assert not panel.reconstruction.start_button.enabled
-    host.wait_until(lambda: panel.session.scan is not None, 120)
-    assert panel.data.status.text == "log is loaded."
-    assert panel.data.folder.currentPath.startswith(str(tmp_path))
-    assert (panel.data.simulate_button.enabled, panel.data.cancel_button.visible) == (True, False)
+@pytest.fixture
+def logs(host: Host, panel: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder for simulated logs, chosen in the panel; the scans are made coarse, and of a simple phantom."""
+    import slicer
+
+    from MITOReconstructionLib.scan.phantoms import cylinder
+
+    monkeypatch.setattr("MITOReconstructionLib.panels.session.make_phantom", lambda _name: cylinder(40.0))
+    monkeypatch.setattr("MITOReconstructionLib.panels.data.SCALES", (120.0, 100.0, 40.0))
+    assert slicer.app.defaultScenePath in panel.data.log_button.toolTip  # as long as nothing was chosen
+    host.answers.give("QFileDialog.getExistingDirectory", str(tmp_path / "logs"))
+    panel.data.log_button.click()
+    assert panel.session.log_folder == tmp_path / "logs"
+    assert str(tmp_path / "logs") in panel.data.log_button.toolTip
+    return tmp_path / "logs"
 
 
-def test_a_simulation_is_cancelled(host: Host, panel: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_logs_are_simulated_loaded_and_kept(host: Host, panel: Any, logs: Path) -> None:
+    sizes = []
+    for place, name in enumerate(("log", "log 2")):
+        panel.data.size.currentIndex = place
+        panel.data.simulate_button.click()
+        assert (panel.data.simulate_button.enabled, panel.data.cancel_button.visible) == (False, True)
+        assert not panel.reconstruction.start_button.enabled
+        host.wait_until(lambda: panel.session.job is None, 120)
+        assert panel.data.status.text == f"{name} is loaded."
+        assert panel.data.folder.currentPath == str(logs / name)
+        assert (panel.data.simulate_button.enabled, panel.data.cancel_button.visible) == (True, False)
+        sizes.append((logs / name / "sinogram.npy").stat().st_size)
+    assert sizes[0] < sizes[1]
+
+
+def test_the_folder_for_logs_is_kept_in_the_settings(host: Host, panel: Any, logs: Path) -> None:
+    fresh = host.reload("MITOReconstruction")
+    assert fresh.panel.session.log_folder == logs
+    host.answers.give("QFileDialog.getExistingDirectory", "")  # 'Cancel'
+    fresh.panel.data.log_button.click()
+    assert fresh.panel.session.log_folder == logs
+
+
+def test_a_simulation_is_cancelled(host: Host, panel: Any, logs: Path) -> None:
+    panel.data.size.currentIndex = 2
     panel.data.simulate_button.click()
     panel.data.cancel_button.click()
     host.wait_until(lambda: panel.session.job is None, 60)
     assert panel.data.status.text == "Cancelled"
-    assert list(tmp_path.glob("mito-*")) == []
-
-
-def coarse(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulate = panel.session.simulate
-    monkeypatch.setattr(panel.session, "simulate", lambda folder: simulate(folder, scale=60.0, turns=1.0))
+    assert list(logs.glob("*")) == []
 
 
 def test_closing_the_scene_forgets_the_scan(host: Host, loaded: Any) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+
+from MITOReconstructionLib.scan.phantoms import cylinder
+from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
 
 pytest.importorskip("slicer.util", reason="needs slicer-core")
 pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
@@ -41,6 +45,56 @@ def test_play_and_pause(host: Host, loaded: Any) -> None:
     for _ in range(20):
         host.process_events()
     assert shown.view == view
+
+
+def test_the_ends_of_the_slider(loaded: Any) -> None:
+    part, shown = loaded.projections, loaded.session.shown
+    part.slider.value = part.slider.maximum
+    assert shown.view == 133
+    np.testing.assert_array_equal(shown.projection.array, loaded.session.scan.projections[133])
+    part.slider.value = part.slider.maximum + 10  # Qt keeps it at the end
+    assert shown.view == 133
+    part.slider.value = -5
+    assert (shown.view, part.number.value) == (0, 0)
+    part.number.value = 10_000
+    assert (shown.view, part.slider.value) == (133, 133)
+    part.around.value = 133  # the whole scan
+    part.slider.value = 0
+    assert (part.slider.pageStep, shown.outlines.visible) == (2, True)
+    part.around.value = 0
+
+
+def test_the_speed_is_kept_whatever_a_tick_takes(host: Host, loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    part, shown = loaded.projections, loaded.session.shown
+    clock = [100.0]
+    monkeypatch.setattr("MITOReconstructionLib.panels.projections.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    part.play_button.click()
+    part.timer.stop()  # the test gives the ticks
+    part.speed.value = 30
+    for seconds, view in ((0.11, 3), (0.2, 9), (0.01, 9), (0.03, 10), (60.0, 25)):  # after a long pause, half a second's worth
+        clock[0] += seconds
+        part._tick()
+        assert shown.view == view
+    part.speed.value = 1000
+    clock[0] += 0.3
+    part._tick()
+    assert shown.view == (25 + 300) % 134
+    part.play_button.click()
+    assert not part.timer.active
+
+
+def test_a_scan_of_one_view_plays_too(host: Host, panel: Any, tmp_path: Path) -> None:
+    folder = simulate(tmp_path / "one", cylinder(40.0), mito_geometry(scale=40, turns=0.001, centre=0.0))
+    panel.data.folder.currentPath = str(folder)
+    panel.data.load_button.click()
+    part = panel.projections
+    assert (part.slider.maximum, panel.session.scan.geometry.views) == (0, 1)
+    part.speed.value = 1000
+    part.play_button.click()
+    for _ in range(5):
+        host.process_events()
+    assert panel.session.shown.view == 0
+    part.play_button.click()
 
 
 @pytest.mark.parametrize("name", ["source", "detector", "rays", "trajectory"])

@@ -1,0 +1,50 @@
+"""Watching a scene on behalf of a session: it is closed, opened, and nodes come and go."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from MITOReconstructionLib.scene.host import Scene, slicer
+
+if TYPE_CHECKING:
+    from MITOReconstructionLib.panels.session import Session
+
+__all__ = ["watch_scene"]
+
+_kept: dict[int, tuple[Callable[..., None], ...]] = {}
+"""What scenes call: a scene may outlive its session, and calls while it is itself collected, when it must still be whole."""
+
+
+def watch_scene(scene: Scene, session: Session) -> list[int]:
+    """Watch a scene on behalf of a session that may be gone one day; the tags of the observers are returned."""
+    known, kind = weakref.ref(session), slicer.vtkMRMLScene
+
+    def closed(*_: object) -> None:
+        if (found := known()) is not None:
+            found.forget()
+
+    def changed(*_: object) -> None:
+        if (found := known()) is not None and not found.scene.IsBatchProcessing():
+            found.opened.look()
+            found.results_changed()
+
+    def imported(*_: object) -> None:
+        if (found := known()) is not None:
+            found.restore()
+            found.results_changed()
+
+    def added(*_: object) -> None:
+        if (found := known()) is not None and not found.scene.IsBatchProcessing() and found.strangers():
+            found.volume_added()
+
+    events = {
+        kind.EndCloseEvent: closed,
+        kind.EndImportEvent: imported,
+        kind.NodeRemovedEvent: changed,
+        kind.NodeAddedEvent: added,
+    }
+    _kept[id(session)] = (closed, changed, imported, added)
+    weakref.finalize(session, _kept.pop, id(session), None)
+    return [scene.AddObserver(event, callback) for event, callback in events.items()]
