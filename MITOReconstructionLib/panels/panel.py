@@ -15,6 +15,7 @@ from MITOReconstructionLib.panels.reconstruction import ReconstructionSection
 from MITOReconstructionLib.panels.regions import RegionsSection
 from MITOReconstructionLib.panels.results import ResultsSection
 from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.projectors.backends import AUTO
 
 __all__ = ["Panel"]
 
@@ -46,7 +47,7 @@ class Panel:
 
     def _prefer(self) -> None:
         wanted, backends = self.session.preferences.backend, self.reconstruction.backends
-        if self.session.state.node is None and wanted in backends.names:
+        if self.session.state.backend == AUTO and wanted in backends.names:
             backends.combo.currentIndex = backends.names.index(wanted)
 
     def _look_at_scan(self) -> None:
