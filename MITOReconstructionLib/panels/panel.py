@@ -10,6 +10,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.data import DataSection
+from MITOReconstructionLib.panels.live import LiveSection
 from MITOReconstructionLib.panels.projections import ProjectionsSection
 from MITOReconstructionLib.panels.reconstruction import ReconstructionSection
 from MITOReconstructionLib.panels.results import ResultsSection
@@ -33,7 +34,8 @@ class Panel:
         self.projections = ProjectionsSection(session)
         self.reconstruction = ReconstructionSection(session)
         self.results = ResultsSection(session)
-        self.sections = (self.data, self.projections, self.reconstruction, self.results)
+        self.live = LiveSection(session)
+        self.sections = (self.data, self.projections, self.reconstruction, self.results, self.live)
         self.buttons = [_section(section.title, section.widget) for section in self.sections]
         for button in self.buttons:
             layout.addWidget(button)

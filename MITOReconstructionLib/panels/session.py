@@ -11,6 +11,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, Volume, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.panels.live_slicing import LiveSlicing
 from MITOReconstructionLib.scan import Scan, list_samples, open_scan
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
@@ -61,6 +62,8 @@ class Session:
         The one that is open in the panel.
     job : Job, Task or None
         The run that goes on.
+    live : LiveSlicing
+        The scans that are looked through live.
     scan_changed, job_changed, results_changed : Event
     """
 
@@ -69,6 +72,7 @@ class Session:
         self.scan: Scan | None = None
         self.job: Job | Task[Path] | None = None
         self.scan_changed, self.job_changed, self.results_changed = Event(), Event(), Event()
+        self.live = LiveSlicing()
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self._observers = _observe(scene, self)
 
@@ -208,6 +212,7 @@ class Session:
     def forget(self) -> None:
         """Cancel what runs and let go of every scan: the scene was closed."""
         self.cancel()
+        self.live.close()
         self._shown.clear()
         if self.scan is not None:
             self.scan = None
