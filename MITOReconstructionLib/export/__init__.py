@@ -3,6 +3,16 @@
 from MITOReconstructionLib.export.geometry_files import GEOMETRY_SUFFIXES, load_geometry, save_geometry
 from MITOReconstructionLib.export.progress import ProgressWriter
 from MITOReconstructionLib.export.projection import save_projection
+from MITOReconstructionLib.export.slice_image import save_slice
 from MITOReconstructionLib.export.volume import load_volume, save_volume
 
-__all__ = ["GEOMETRY_SUFFIXES", "ProgressWriter", "load_geometry", "load_volume", "save_geometry", "save_projection", "save_volume"]
+__all__ = [
+    "GEOMETRY_SUFFIXES",
+    "ProgressWriter",
+    "load_geometry",
+    "load_volume",
+    "save_geometry",
+    "save_projection",
+    "save_slice",
+    "save_volume",
+]

@@ -91,7 +91,7 @@ class Plane:
     @property
     def steps(self) -> NDArray[np.float64]:
         """Steps from a pixel to its neighbours along u and along v in mm, shape (2, 3)."""
-        return np.array([self.u, self.v]) * np.array(self.spacing)[:, None]
+        return np.asarray(np.array([self.u, self.v]) * np.array(self.spacing)[:, None], dtype=np.float64)
 
     @property
     def centre(self) -> Vector:
