@@ -86,7 +86,7 @@ class LiveSection:
         layout.addWidget(self.parameters.widget)
         self.chain = ChainWidget(self._chain_changed)
         layout.addWidget(self.chain.widget)
-        self.pins = PinsWidget()
+        self.pins = PinsWidget(self.status)
         layout.addWidget(self.pins.widget)
         self.values = ValuesTable()
         layout.addWidget(self.values.widget)

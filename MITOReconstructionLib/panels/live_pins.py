@@ -11,6 +11,7 @@ import qt
 from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import numpy_support, vtk
 from MITOReconstructionLib.scene.live_scene import LiveScene
 
@@ -20,9 +21,16 @@ SIZE = 72
 
 
 class PinsWidget:
-    """The pinned slices of one scan; ``widget`` is what is shown."""
+    """The pinned slices of one scan; ``widget`` is what is shown.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    status : Status
+        Says why a slice cannot be pinned.
+    """
+
+    def __init__(self, status: Status) -> None:
+        self.status = status
         self.live: LiveScene | None = None
         self.keys: list[str] = []
         self._drawn: dict[str, int] = {}
@@ -52,8 +60,9 @@ class PinsWidget:
 
     def pin(self) -> None:
         """Pin what the chosen view shows."""
-        if self.live is not None and self.view.currentText in self.live.followed:
-            self.live.pin(str(self.view.currentText))
+        if self.live is not None:
+            with self.status.catching():
+                self.live.pin(str(self.view.currentText))
             self.refresh()
 
     def unpin(self) -> None:
