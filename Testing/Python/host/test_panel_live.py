@@ -24,8 +24,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
 
     folder = tmp_path_factory.mktemp("data") / "live"
-    shapes = (Cylinder((0.0, 0.0, 0.0), (0.0, 0.0, 700.0), 60.0, 0.02), Ellipsoid((20.0, 10.0, 277.0), (15.0, 15.0, 15.0), 0.01))
-    simulate(folder, Phantom("ball in a cylinder", shapes), mito_geometry(scale=32, turns=2.5))
+    shapes = (Cylinder((0.0, 0.0, 0.0), (0.0, 0.0, 700.0), 60.0, 0.02), Ellipsoid((30.0, 15.0, 277.0), (15.0, 15.0, 15.0), 0.01))
+    simulate(folder, Phantom("ball in a cylinder", shapes), mito_geometry(scale=24, turns=2.5))
     return folder
 
 
@@ -88,11 +88,11 @@ def at(name: str, point: tuple[float, float, float]) -> float:
 
 def test_every_view_shows_its_plane(host: Host, looked: Any) -> None:
     for name in ("Red", "Green", "Yellow"):
-        assert at(name, (-20.0, 0.0, 277.0) if name != "Yellow" else (0.0, -20.0, 277.0)) == pytest.approx(0.02, rel=0.06)
+        assert at(name, (-20.0, 0.0, 277.0) if name != "Yellow" else (0.0, -20.0, 277.0)) == pytest.approx(0.02, rel=0.08)
         assert composite(name).GetForegroundOpacity() == 1.0
     view("Red").SetSliceOffset(278.0)
     rest(host, looked)
-    assert at("Red", (20.0, 10.0, 278.0)) == pytest.approx(0.03, rel=0.06)
+    assert at("Red", (30.0, 15.0, 278.0)) == pytest.approx(0.03, rel=0.08)
     assert at("Red", (90.0, 0.0, 278.0)) == pytest.approx(0.0, abs=0.002)
     assert "beams filtered" in looked.live.status.text
 
@@ -107,7 +107,7 @@ def test_the_context_is_behind_and_the_view_can_be_moved_over_all_of_it(looked: 
     assert bounds[4] == pytest.approx(grid.minimum[2], abs=6.0)
     assert bounds[5] == pytest.approx(grid.maximum[2], abs=6.0)
     voxels = slicer.util.arrayFromVolume(live.context.node)
-    assert max(voxels.shape) == 128
+    assert 120 <= max(voxels.shape) <= 130
     middle = tuple(n // 2 for n in voxels.shape)
     assert voxels[middle] == pytest.approx(0.02, rel=0.1)
     looked.live.context.checked = True
@@ -119,7 +119,7 @@ def test_a_drag_ends_with_the_last_plane_and_the_panel_never_waits(host: Host, l
         view("Red").SetSliceOffset(257.0 + step)
         host.process_events()
     rest(host, looked)
-    assert at("Red", (-20.0, 0.0, 296.0)) == pytest.approx(0.02, rel=0.06)
+    assert at("Red", (-20.0, 0.0, 296.0)) == pytest.approx(0.02, rel=0.08)
     assert looked.live.live.history[-1].complete
 
 
@@ -165,7 +165,7 @@ def test_zoomed_and_tilted(host: Host, looked: Any) -> None:
     view("Green").GetSliceToRAS().DeepCopy(turn.GetMatrix())
     view("Green").UpdateMatrices()
     rest(host, looked)
-    assert at("Green", MIDDLE) == pytest.approx(0.02, rel=0.06)
+    assert at("Green", MIDDLE) == pytest.approx(0.02, rel=0.08)
 
 
 def test_a_view_is_left_and_shows_what_it_showed(host: Host, looked: Any) -> None:
@@ -178,7 +178,7 @@ def test_a_view_is_left_and_shows_what_it_showed(host: Host, looked: Any) -> Non
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before - 1
     looked.live.boxes["Green"].checked = True
     rest(host, looked)
-    assert at("Green", MIDDLE) == pytest.approx(0.02, rel=0.06)
+    assert at("Green", MIDDLE) == pytest.approx(0.02, rel=0.08)
     looked.live.start_button.checked = False
     assert (looked.live.live, looked.live.steering.visible, looked.live.timer.isActive()) == (None, False, False)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before - 4
