@@ -33,8 +33,10 @@ class LiveSlices:
     """Planes of a scan, each reconstructed when it is asked for: a preview first, then the final image.
 
     Every method can be called from any thread and returns at once, but for :meth:`wait`, :meth:`reconstruct` and :meth:`close`.
-    The work is done in a thread of this object. For each key only the newest request counts: an older one is given up within
-    milliseconds, and at rest every key has its final image. Several scans: one object each.
+    The work is done in a thread of this object. For each key the newest request counts: an older one is given up within
+    milliseconds, and at rest every key has its final image. Only of two previews in a row that would be given up the second one is
+    made and shown, so that something is seen while a view is dragged; ``SliceResult.plane`` says of where. Several scans: one object
+    each.
 
     Parameters
     ----------
@@ -108,8 +110,11 @@ class LiveSlices:
         """
         with self._worker.changed:
             self._require_open()
-            self._worker.requests.pop(key, None)  # so that the newest one is the last
-            self._worker.requests[key] = Request(key, plane, time.perf_counter())
+            request = Request(key, plane, time.perf_counter())
+            old = self._worker.requests.pop(key, None)  # so that the newest one is the last
+            if old is not None:
+                request.instead_of(old)
+            self._worker.requests[key] = request
             self._worker.changed.notify_all()
 
     def forget(self, key: str) -> None:

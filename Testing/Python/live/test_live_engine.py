@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GRID, MU, CountingScan, Gate, attenuation, axial, flat, phantom
+from live_cases import GRID, MU, CountingScan, Gate, attenuation, axial, flat, phantom
 
 from MITOReconstructionLib import InputError, Scan, VolumeGrid, WorkError, mito_geometry, open_scan, reconstruct, simulate
 from MITOReconstructionLib.live import LiveSettings, LiveSlices, Plane, Plugin, SliceResult

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import GRID, MU, CountingScan, attenuation, axial, flat, scan_of
+from live_cases import GRID, MU, CountingScan, attenuation, axial, flat, scan_of
 from scipy import ndimage
 
 from MITOReconstructionLib import Scan, mito_geometry, reconstruct
