@@ -88,11 +88,12 @@ class LiveSlices:
             raise InputError("backend", expected=f"one of {', '.join(BACKENDS)}", found=repr(backend), remedy="Choose one of these.")
         self.scan = scan
         limit = default_cache() if cache_bytes is None else int(cache_bytes)
-        binned = BinnedScan(scan)
+        binned, finer = BinnedScan(scan), BinnedScan(scan, 2, keep=False)
+        between = finer if binned.bins[0] > finer.bins[0] > 1 else None
         chosen = settings or LiveSettings()
 
         def build(settings: LiveSettings) -> Levels:
-            return Levels(scan, binned, settings, limit, cache_folder)
+            return Levels(scan, binned, between, settings, limit, cache_folder)
 
         self._count = itertools.count(1)
         self._worker = Worker(scan, chosen, tuple(plugins), build, callback)

@@ -31,7 +31,7 @@ GROWTH = 0.1
 
 
 class Request:
-    """A plane that is wanted, and how far it is: first the preview, then the final image, then done."""
+    """A plane that is wanted, and how far it is: "preview", "between" (a better one, where it is worth it), "final", then "done"."""
 
     def __init__(self, key: str, plane: Plane, since: float) -> None:
         self.key, self.plane, self.since = key, plane, since
@@ -229,6 +229,9 @@ class Worker:
         self._context_turn = not self._context_turn or not waiting
         if context is not None and not context.done and self._context_turn:
             return lambda: self._advance_context(context, levels)
+        between = [request for request in waiting if request.stage == "between"]
+        if between:
+            return lambda: self._advance(between[0], levels)
         if waiting:
             if self._active not in waiting:
                 self._active = waiting[0]
@@ -261,9 +264,11 @@ class Worker:
 
     def _advance(self, request: Request, levels: Levels) -> None:
         """Do a step of a slice."""
-        level = levels.coarse if request.stage == "preview" else levels.full
-        factor = preview_factor(level, request.plane) if request.stage == "preview" else 1
         try:
+            if request.stage == "between" and request.task is None and not levels.worth_it(request.plane, self._arrived):
+                request.stage = "final"
+            level = levels.at(request.stage)
+            factor = 1 if request.stage == "final" else preview_factor(level, request.plane)
             if request.task is None:
                 request.ready = levels.ready(level, self._arrived)
                 plane = request.plane.coarser(factor) if factor > 1 else request.plane
@@ -279,10 +284,10 @@ class Worker:
             return
         request.task = None
         request.image = enlarge(image, request.plane.shape, factor)
-        request.level = "preview" if request.stage == "preview" else "final"
+        request.level = "final" if request.stage == "final" else "preview"
         request.complete = complete and request.stage == "final"
         self._error = ""
-        self._give(request, "final" if request.stage == "preview" else "done")
+        self._give(request, levels.after(request.stage))
 
     def _reprocess(self, request: Request) -> None:
         request.since = time.perf_counter()

@@ -72,6 +72,22 @@ def test_a_preview_comes_first_and_then_the_final_image(scan: Scan) -> None:
     assert 0 < status.cache_bytes <= status.cache_limit
 
 
+def test_a_large_scan_has_an_image_in_between(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made only where many beams have to be filtered first; better than the first preview."""
+    for name, value in {"COLUMNS": 48, "ROWS": 7, "DIRECTIONS": 36}.items():
+        monkeypatch.setattr(f"MITOReconstructionLib.live.pyramid.{name}", value)
+    plane, seen = axial(spacing=2.0), Recorder()
+    with LiveSlices(scan, callback=seen) as live:
+        live.request("Red", plane)
+        assert live.wait(PATIENCE)
+        live.request("Red", axial(2.0, spacing=2.0))
+        assert live.wait(PATIENCE)
+    assert [result.level for result in seen.results] == ["preview", "preview", "final", "preview", "final"]
+    assert [result.complete for result in seen.results] == [False, False, True, False, True]
+    first, second, final = (result.image for result in seen.results[:3])
+    assert np.sqrt(np.mean((second - final) ** 2)) < 0.7 * np.sqrt(np.mean((first - final) ** 2))
+
+
 def test_the_first_slice_comes_before_all_is_filtered(scan: Scan) -> None:
     gate = Gate()
     with LiveSlices(scan, callback=gate) as live:
