@@ -18,3 +18,9 @@ def scan() -> Scan:
 @pytest.fixture(scope="session")
 def volume(scan: Scan) -> np.ndarray:
     return reconstruct(scan, grid=GRID).array
+
+
+@pytest.fixture(scope="session")
+def small() -> Scan:
+    """At one sixteenth, where nothing but the work counts."""
+    return scan_of(mito_geometry(16, centre=0.0, turns=2.5))

@@ -76,13 +76,13 @@ def test_rings_are_removed_and_the_object_stays() -> None:
     assert np.array_equal(untouched, ringed)
 
 
-def test_a_chain_in_the_engine_with_what_it_tracks(scan: Scan) -> None:
+def test_a_chain_in_the_engine_with_what_it_tracks(small: Scan) -> None:
     def scale(image: np.ndarray, parameters: Factor) -> np.ndarray:
         track("brightest", image.max())
         return image * (-parameters.factor if parameters.negative else parameters.factor)
 
-    raw = reconstruct_slice(scan, axial()).image
-    with LiveSlices(scan, plugins=[step_of(scale), step_of(scale, Factor(factor=3.0, negative=True), "again")]) as live:
+    raw = reconstruct_slice(small, axial()).image
+    with LiveSlices(small, plugins=[step_of(scale), step_of(scale, Factor(factor=3.0, negative=True), "again")]) as live:
         live.request("Red", axial())
         assert live.wait(PATIENCE)
         first = live.poll()[-1]
@@ -118,14 +118,14 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_plugin_that_fails_is_one_sentence_and_the_engine_lives_on(scan: Scan, fault: str) -> None:
+def test_a_plugin_that_fails_is_one_sentence_and_the_engine_lives_on(small: Scan, fault: str) -> None:
     run, expected = FAULTS[fault]
-    raw = reconstruct_slice(scan, axial()).image
+    raw = reconstruct_slice(small, axial()).image
 
     def double(image: np.ndarray, parameters: Factor) -> np.ndarray:
         return 2 * image
 
-    with LiveSlices(scan, plugins=[step_of(double, name="double"), step_of(run), step_of(double, name="never")]) as live:
+    with LiveSlices(small, plugins=[step_of(double, name="double"), step_of(run), step_of(double, name="never")]) as live:
         live.request("Red", axial())
         assert live.wait(PATIENCE)
         result = live.poll()[-1]
