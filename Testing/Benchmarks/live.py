@@ -5,7 +5,8 @@
 Only time and memory matter here, so every view holds the same simulated projection, in memory: reading from a disk is not measured,
 and the images show nothing. The scan is so long that a plane in its middle is seen by as many beams as in a whole one. Measured:
 
-* the first preview and the first final image of a scan that was just opened (its views have to be binned and filtered);
+* the results of the first plane, two previews and the final image, of a scan that was just opened (its views have to be binned and
+  filtered);
 * preview: from a request to the preview of a plane of 256 x 256 pixels near one that was looked at before;
 * final: backprojection of 512 x 512 pixels once the beams are filtered: axial, sagittal, oblique;
 * filtering: beams per second, and what that means for the first final image;
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import statistics
@@ -117,6 +119,7 @@ def engine(scan: Scan, cache: int, repetitions: int) -> dict[str, Any]:
         live.request("Red", plane)
         found["first_preview_s"] = watch.until(plane, "preview") - start
         found["first_final_s"] = watch.until(plane, "final") - start
+        found["first_results_s"] = [[result.level, when - start] for when, result in watch.came]
         found["beams_that_see_it"] = live.status().filtered
         previews, finals = [], []
         for number in range(repetitions):
@@ -189,9 +192,13 @@ def main() -> None:
     compile_all()
     scan, cache = real_scan(options.turns), int(options.cache * 2**30)
     found: dict[str, Any] = {
-        "cores": cores(), "machine": platform.processor() or platform.machine(), "python": platform.python_version(),
-        "views": scan.geometry.views, "note": "every view holds the same projection, in memory; nothing is read from a disk",
-    }  # fmt: skip
+        "cores": cores(),
+        "machine": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "load_average_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "views": scan.geometry.views,
+        "note": "every view holds the same projection, in memory; nothing is read from a disk",
+    }
     found["engine"] = engine(scan, cache, options.repetitions)
     found["parts"] = kernels(scan, cache, options.repetitions)
     text = json.dumps(found, indent=2)
