@@ -48,8 +48,9 @@ _HOME = {name: home for home, names in _PUBLIC.items() for name in names}
 __all__ = [
     "Cancelled", "Detector", "Estimate", "GrowingScan", "InputError", "Job", "LiveSettings", "LiveSlices", "MITOError",
     "MissingPackageError", "Monitor", "Plane", "Progress", "Queue", "Sample", "Scan", "ScanGeometry", "Volume", "VolumeGrid",
-    "WorkError", "__version__", "describe_methods", "estimate", "list_samples", "load_geometry", "load_volume", "make_phantom",
-    "methods", "mito_geometry", "open_growing", "open_scan", "ray_transform", "reconstruct", "save_geometry", "save_projection", "save_volume", "show", "simulate",
+    "WorkError", "__version__", "describe_methods", "estimate", "list_samples", "load_geometry", "load_volume",
+    "make_phantom", "methods", "mito_geometry", "open_growing", "open_scan", "ray_transform", "reconstruct", "save_geometry",
+    "save_projection", "save_volume", "show", "simulate",
 ]  # fmt: skip
 
 

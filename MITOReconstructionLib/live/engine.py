@@ -33,8 +33,10 @@ class LiveSlices:
     """Planes of a scan, each reconstructed when it is asked for: a preview first, then the final image.
 
     Every method can be called from any thread and returns at once, but for :meth:`wait`, :meth:`reconstruct` and :meth:`close`.
-    The work is done in a thread of this object. For each key only the newest request counts: an older one is given up within
-    milliseconds, and at rest every key has its final image. Several scans: one object each.
+    The work is done in a thread of this object. For each key the newest request counts: an older one is given up within
+    milliseconds, and at rest every key has its final image. Only of two previews in a row that would be given up the second one is
+    made and shown, so that something is seen while a view is dragged; ``SliceResult.plane`` says of where. Several scans: one object
+    each.
 
     Parameters
     ----------
@@ -86,11 +88,12 @@ class LiveSlices:
             raise InputError("backend", expected=f"one of {', '.join(BACKENDS)}", found=repr(backend), remedy="Choose one of these.")
         self.scan = scan
         limit = default_cache() if cache_bytes is None else int(cache_bytes)
-        binned = BinnedScan(scan)
+        binned, finer = BinnedScan(scan), BinnedScan(scan, 2, keep=False)
+        between = finer if binned.bins[0] > finer.bins[0] > 1 else None
         chosen = settings or LiveSettings()
 
         def build(settings: LiveSettings) -> Levels:
-            return Levels(scan, binned, settings, limit, cache_folder)
+            return Levels(scan, binned, between, settings, limit, cache_folder)
 
         self._count = itertools.count(1)
         self._worker = Worker(scan, chosen, tuple(plugins), build, callback)
@@ -108,8 +111,11 @@ class LiveSlices:
         """
         with self._worker.changed:
             self._require_open()
-            self._worker.requests.pop(key, None)  # so that the newest one is the last
-            self._worker.requests[key] = Request(key, plane, time.perf_counter())
+            request = Request(key, plane, time.perf_counter())
+            old = self._worker.requests.pop(key, None)  # so that the newest one is the last
+            if old is not None:
+                request.instead_of(old)
+            self._worker.requests[key] = request
             self._worker.changed.notify_all()
 
     def forget(self, key: str) -> None:

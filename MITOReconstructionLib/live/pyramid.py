@@ -20,7 +20,7 @@ COLUMNS, ROWS, DIRECTIONS = 260, 32, 160
 
 
 class BinnedScan(Scan):
-    """Every ``stride``-th view of a scan, its pixels averaged over bins. What was read once is kept.
+    """Every ``stride``-th view of a scan, its pixels averaged over bins.
 
     Views are picked, not averaged: that blurs nothing along the rotation, and only a part of the file has to be read. Columns and rows
     that fill no whole bin are left out at both ends.
@@ -29,14 +29,19 @@ class BinnedScan(Scan):
     ----------
     scan : Scan
         Its views are read when they are asked for.
+    detail : int
+        So many times ``COLUMNS``, ``ROWS`` and ``DIRECTIONS`` are kept.
+    keep : bool
+        Whether what was read once is kept in memory.
     """
 
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, scan: Scan, detail: int = 1, *, keep: bool = True) -> None:
         geometry, detector = scan.geometry, scan.geometry.detector
-        columns = max(1, min(detector.columns // COLUMNS if detector.columns >= 2 * COLUMNS else 2, detector.columns // 8))
-        rows = max(1, min(columns, detector.rows // ROWS if detector.rows >= 2 * ROWS else detector.rows // 8))
+        most, lines = detail * COLUMNS, detail * ROWS
+        columns = max(1, min(detector.columns // most if detector.columns >= 2 * most else 2, detector.columns // 8))
+        rows = max(1, min(columns, detector.rows // lines if detector.rows >= 2 * lines else detector.rows // 8))
         step = abs(geometry.angle_step)
-        stride = max(1, min(columns, int(math.pi / step / DIRECTIONS) if step else 1))
+        stride = max(1, min(columns, int(math.pi / step / (detail * DIRECTIONS)) if step else 1))
         if geometry.is_circular:  # so that a full circle stays one
             stride = next(n for n in range(stride, 0, -1) if geometry.views % n == 0)
         index = np.arange(0, geometry.views, stride)
@@ -54,10 +59,11 @@ class BinnedScan(Scan):
         small = ScanGeometry(
             geometry.angles[index], geometry.axial_positions[index], geometry.source_radius, geometry.detector_radius, binned
         )
-        kept = np.empty((len(index), across, along), dtype=np.float32)
+        shape = (len(index), across, along)
+        kept = np.empty(shape, dtype=np.float32) if keep else np.broadcast_to(np.float32(np.nan), shape)
         super().__init__(scan.name, small, scan.default_grid, kept)
         for name, value in {
-            "stride": stride, "bins": (columns, rows), "_scan": scan, "_there": np.zeros(len(index), dtype=np.bool_),
+            "stride": stride, "bins": (columns, rows), "_scan": scan, "_there": np.zeros(len(index), dtype=np.bool_), "_keep": keep,
             "_part": (slice(left, left + across * columns), slice(low, low + along * rows)),
         }.items():  # fmt: skip
             object.__setattr__(self, name, value)
@@ -66,6 +72,7 @@ class BinnedScan(Scan):
     bins: tuple[int, int]
     _scan: Scan
     _there: NDArray[np.bool_]
+    _keep: bool
     _part: tuple[slice, slice]
 
     def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -73,12 +80,15 @@ class BinnedScan(Scan):
         out = block_to_fill(out, (last - first, *self.projections.shape[1:]))
         across, along = out.shape[1:]
         for view in range(first, last):
-            if not self._there[view]:
+            if self._there[view]:
+                out[view - first] = self.projections[view]
+            else:
                 whole = self._scan.read(view * self.stride, view * self.stride + 1)[0][self._part]
                 parts = whole.reshape(across, self.bins[0], along, self.bins[1])
-                self.projections[view] = parts.mean(axis=(1, 3))
-                self._there[view] = True
-            out[view - first] = self.projections[view]
+                out[view - first] = parts.mean(axis=(1, 3))
+                if self._keep:
+                    self.projections[view] = out[view - first]
+                    self._there[view] = True
         return out
 
 

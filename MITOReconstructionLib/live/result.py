@@ -24,7 +24,8 @@ class SliceResult:
     plane : Plane, exactly the one that was requested;
     image : float32, shape plane.shape, indexed [i, j], in 1/mm (after the plugins: in what they make of it), read-only; pixels that
         the scan does not see from every direction hold the settings' ``fill_value``;
-    level : "preview" (from binned projections on a coarse grid, brought to the plane's own pixels) or "final";
+    level : "preview" (from binned projections on a coarse grid, brought to the plane's own pixels; of a large scan a second, better one
+        may follow) or "final";
     complete : whether it is a final image and every beam that sees the plane was there; of a scan that still grows it is not;
     number : rises by one from each result of an engine to the next, so that an old one is told from a new one;
     seconds : of each part of the work on this image: "filter" (making beams that were not in the cache), "backproject", "plugins",

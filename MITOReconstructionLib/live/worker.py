@@ -31,7 +31,7 @@ GROWTH = 0.1
 
 
 class Request:
-    """A plane that is wanted, and how far it is: first the preview, then the final image, then done."""
+    """A plane that is wanted, and how far it is: "preview", "between" (a better one, where it is worth it), "final", then "done"."""
 
     def __init__(self, key: str, plane: Plane, since: float) -> None:
         self.key, self.plane, self.since = key, plane, since
@@ -43,6 +43,21 @@ class Request:
         self.level: Level = "preview"
         self.complete = False
         self.reprocess = False
+        self.failed = False
+        self.given_up = False
+        self.before: Request | None = None
+
+    def instead_of(self, old: Request) -> None:
+        """Take the place of an older request of the same key.
+
+        A preview under way is given up, but not two in a row: the second one is brought to its end and shown first. Else nothing
+        would be shown during a drag whose requests come faster than previews are made.
+        """
+        if old.stage != "preview":
+            return
+        self.before, self.given_up = old.before, old.given_up
+        if self.before is None and old.task is not None:
+            self.before, self.given_up = (old, False) if old.given_up else (None, True)
 
     def again(self, since: float) -> None:
         """Make the final image anew, because more of the scan has come."""
@@ -54,7 +69,7 @@ class ContextRequest:
 
     def __init__(self, voxels: int) -> None:
         self.voxels = voxels
-        self.done = False
+        self.done, self.failed = False, False
         self.task: Generator[None, None, NDArray[np.float32]] | None = None
         self.ready = (0, 0)
         self.seconds = 0.0
@@ -100,6 +115,7 @@ class Worker:
         self._growing = scan if isinstance(scan, GrowingScan) else None
         self._arrived = self._growing.arrived if self._growing is not None else scan.geometry.views
         self._looked = time.perf_counter()
+        self._news, self._news_seen = 0, 0
         self._unsubscribe = self._growing.subscribe(self._poke) if self._growing is not None else None
         self._thread = threading.Thread(target=self._run, name="live slices", daemon=True)
         self._thread.start()
@@ -110,7 +126,8 @@ class Worker:
     def busy(self) -> bool:
         """Whether something that was asked for is not there yet."""
         context = self.context_request is not None and not self.context_request.done
-        return context or any(request.stage != "done" or request.reprocess for request in self.requests.values())
+        slices = any(request.stage != "done" or request.reprocess for request in self.requests.values())
+        return context or slices or self._news != self._news_seen
 
     def status(self) -> LiveStatus:
         """How far the work is."""
@@ -138,7 +155,7 @@ class Worker:
 
     def _poke(self) -> None:
         with self.changed:
-            self._looked = 0.0
+            self._news += 1
             self.changed.notify_all()
 
     def _run(self) -> None:
@@ -164,30 +181,37 @@ class Worker:
 
     def _look(self) -> None:
         """Whether more of the scan has come."""
-        now = time.perf_counter()
-        if self._growing is None or now - self._looked < LOOK_SECONDS:
+        now, news = time.perf_counter(), self._news
+        if self._growing is None or (news == self._news_seen and now - self._looked < LOOK_SECONDS):
             return
         self._looked = now
+        arrived = self._arrived
         try:
             arrived = self._growing.arrived
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the source, the slices stay
             self._error = _sentence(error)
-            return
-        levels = self._levels
-        if arrived == self._arrived or levels is None:
-            return
         with self.changed:
-            self._arrived, self._ahead = arrived, True
-            ready = levels.ready(levels.full, arrived)
-            for request in self.requests.values():
-                if request.stage == "done" and not request.complete and request.ready != ready:
-                    request.again(now)
-            context = self.context_request
-            if context is not None and context.done:
-                more = abs(ready[1] - ready[0] - (context.ready[1] - context.ready[0]))
-                beams = levels.full.plan.beams
-                if more >= GROWTH * beams or (more and ready == (0, beams)):
-                    self.context_request = ContextRequest(context.voxels)
+            self._news_seen = news
+            if arrived != self._arrived:
+                self._arrived, self._ahead = arrived, True
+                self._renew()
+            self.changed.notify_all()
+
+    def _renew(self) -> None:
+        """Have what was made from fewer views than there are now made anew."""
+        levels = self._levels
+        if levels is None or self._growing is None:
+            return
+        ready, beams = levels.ready(levels.full, self._arrived), levels.full.plan.beams
+        now = time.perf_counter()
+        for request in self.requests.values():
+            if request.stage == "done" and not request.complete and not request.failed and request.ready != ready:
+                request.again(now)
+        context = self.context_request
+        if context is not None and context.done and not context.failed:
+            more = abs(ready[1] - ready[0] - (context.ready[1] - context.ready[0]))
+            if more >= GROWTH * beams or (more and ready == (0, beams)):
+                self.context_request = ContextRequest(context.voxels)
 
     def _choose(self) -> Callable[[], None] | None:
         """The most urgent step: previews, the newest first; then final images and the context volume in turn; then what may be wanted."""
@@ -198,13 +222,16 @@ class Worker:
         for request in waiting:
             if request.reprocess:
                 return lambda: self._reprocess(request)
-        previews = [request for request in waiting if request.stage == "preview"]
+        previews = [request.before or request for request in waiting if request.stage == "preview"]
         if previews:
             return lambda: self._advance(previews[0], levels)
         context = self.context_request
         self._context_turn = not self._context_turn or not waiting
         if context is not None and not context.done and self._context_turn:
             return lambda: self._advance_context(context, levels)
+        between = [request for request in waiting if request.stage == "between"]
+        if between:
+            return lambda: self._advance(between[0], levels)
         if waiting:
             if self._active not in waiting:
                 self._active = waiting[0]
@@ -237,9 +264,11 @@ class Worker:
 
     def _advance(self, request: Request, levels: Levels) -> None:
         """Do a step of a slice."""
-        level = levels.coarse if request.stage == "preview" else levels.full
-        factor = preview_factor(level, request.plane) if request.stage == "preview" else 1
         try:
+            if request.stage == "between" and request.task is None and not levels.worth_it(request.plane, self._arrived):
+                request.stage = "final"
+            level = levels.at(request.stage)
+            factor = 1 if request.stage == "final" else preview_factor(level, request.plane)
             if request.task is None:
                 request.ready = levels.ready(level, self._arrived)
                 plane = request.plane.coarser(factor) if factor > 1 else request.plane
@@ -255,48 +284,58 @@ class Worker:
             return
         request.task = None
         request.image = enlarge(image, request.plane.shape, factor)
-        request.image.setflags(write=False)
-        request.level = "preview" if request.stage == "preview" else "final"
+        request.level = "final" if request.stage == "final" else "preview"
         request.complete = complete and request.stage == "final"
-        request.stage = "final" if request.stage == "preview" else "done"
         self._error = ""
-        self._give(request)
+        self._give(request, levels.after(request.stage))
 
     def _reprocess(self, request: Request) -> None:
-        request.reprocess = False
         request.since = time.perf_counter()
-        self._give(request)
+        self._give(request, request.stage)
 
     def _fail(self, request: Request, error: Exception) -> None:
         self._error = _sentence(error)
-        request.task, request.stage, request.level, request.complete = None, "done", "final", False
-        request.image = None
-        self._give(request)
+        request.task, request.image, request.level, request.complete, request.failed = None, None, "final", False, True
+        self._give(request, "done")
 
-    def _give(self, request: Request) -> None:
-        """Put the image through the plugins and give it out, if it is still wanted."""
-        seconds, error = dict(request.seconds), self._error if request.image is None else ""
-        values: dict[str, float] = {}
-        image: NDArray[np.float32] = np.zeros(request.plane.shape, np.float32) if request.image is None else request.image
-        if request.image is not None:
-            image, values, spent, error = run_steps(image, self.plugins)
-            seconds |= spent
-            values |= {"mean": float(image.mean()), "minimum": float(image.min()), "maximum": float(image.max())}
-        image.setflags(write=False)
-        seconds["total"] = time.perf_counter() - request.since
-        number = next(self._numbers)
-        result = SliceResult(request.key, request.plane, image, request.level, request.complete, number, seconds, values, error)
-        with self.changed:
-            wanted = self.requests.get(request.key) is request
-            if wanted:
-                self.results.pop(request.key, None)
-                self.results[request.key] = result
-            self.changed.notify_all()
-        if wanted and self._callback is not None:
+    def _give(self, request: Request, stage: str) -> None:
+        """Put the image through the plugins and give it out, if it is still wanted; then the request is at ``stage``."""
+        plugins = self.plugins
+        result = self._result(request, plugins)
+        if self._callback is not None and self._wanted(request):
             try:
                 self._callback(result)
             except Exception as fault:  # noqa: BLE001 - a fault of the listener's
                 self._error = f"callback: {_sentence(fault)}"
+        with self.changed:
+            if self._wanted(request):
+                self.results.pop(request.key, None)
+                self.results[request.key] = result
+            newest = self.requests.get(request.key)
+            if newest is not None and newest.before is request:
+                newest.before = None
+            request.stage = stage
+            request.reprocess = self.plugins is not plugins and request.image is not None
+            self._renew()
+            self.changed.notify_all()
+
+    def _wanted(self, request: Request) -> bool:
+        with self.changed:
+            newest = self.requests.get(request.key)
+            return newest is not None and (newest is request or newest.before is request)
+
+    def _result(self, request: Request, plugins: tuple[PluginStep, ...]) -> SliceResult:
+        seconds, error = dict(request.seconds), self._error if request.image is None else ""
+        values: dict[str, float] = {}
+        image: NDArray[np.float32] = np.zeros(request.plane.shape, np.float32) if request.image is None else request.image
+        image.setflags(write=False)
+        if request.image is not None:
+            image, values, spent, error = run_steps(image, plugins)
+            seconds |= spent
+            values |= {"mean": float(image.mean()), "minimum": float(image.min()), "maximum": float(image.max())}
+        seconds["total"] = time.perf_counter() - request.since
+        number = next(self._numbers)
+        return SliceResult(request.key, request.plane, image, request.level, request.complete, number, seconds, values, error)
 
     def _advance_context(self, context: ContextRequest, levels: Levels) -> None:
         """Do a step of the context volume."""
@@ -316,7 +355,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - as for slices
             self._error = _sentence(error)
             with self.changed:
-                context.done = True
+                context.done = context.failed = True
                 self.changed.notify_all()
             return
         array.setflags(write=False)
@@ -327,6 +366,7 @@ class Worker:
             context.done, context.task = True, None
             if self.context_request is context:
                 self.context = volume
+            self._renew()
             self.changed.notify_all()
 
     def _fill_ahead(self, levels: Levels) -> None:

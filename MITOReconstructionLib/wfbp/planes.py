@@ -20,7 +20,7 @@ from MITOReconstructionLib.wfbp.coverage import DIRECTIONS
 
 __all__ = ["BeamStore", "PlaneSums", "add_directions", "beams_seeing_plane", "finish", "node_distance", "store_beams"]
 
-ROW_ERROR = 4e-3
+ROW_ERROR = 5e-3
 """Largest error of the interpolated detector row, in rows."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GRID, MU, CountingScan, Gate, attenuation, axial, flat, phantom
+from live_cases import GRID, MU, CountingScan, Gate, attenuation, axial, flat, phantom
 
 from MITOReconstructionLib import InputError, Scan, VolumeGrid, WorkError, mito_geometry, open_scan, reconstruct, simulate
 from MITOReconstructionLib.live import LiveSettings, LiveSlices, Plane, Plugin, SliceResult
@@ -70,6 +70,22 @@ def test_a_preview_comes_first_and_then_the_final_image(scan: Scan) -> None:
     assert status.ready == status.beams
     assert 0 < status.filtered <= status.beams
     assert 0 < status.cache_bytes <= status.cache_limit
+
+
+def test_a_large_scan_has_an_image_in_between(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made only where many beams have to be filtered first; better than the first preview."""
+    for name, value in {"COLUMNS": 48, "ROWS": 7, "DIRECTIONS": 36}.items():
+        monkeypatch.setattr(f"MITOReconstructionLib.live.pyramid.{name}", value)
+    plane, seen = axial(spacing=2.0), Recorder()
+    with LiveSlices(scan, callback=seen) as live:
+        live.request("Red", plane)
+        assert live.wait(PATIENCE)
+        live.request("Red", axial(2.0, spacing=2.0))
+        assert live.wait(PATIENCE)
+    assert [result.level for result in seen.results] == ["preview", "preview", "final", "preview", "final"]
+    assert [result.complete for result in seen.results] == [False, False, True, False, True]
+    first, second, final = (result.image for result in seen.results[:3])
+    assert np.sqrt(np.mean((second - final) ** 2)) < 0.7 * np.sqrt(np.mean((first - final) ** 2))
 
 
 def test_the_first_slice_comes_before_all_is_filtered(scan: Scan) -> None:
@@ -208,20 +224,20 @@ def test_the_fill_value_does_not_filter_anew(scan: Scan) -> None:
     assert np.array_equal(again.image == 5.0, first == 0.0)
 
 
-def test_fbp_takes_the_beams_that_are_filtered_already(scan: Scan) -> None:
-    counting = CountingScan(scan)
-    expected = reconstruct(scan, grid=GRID).array
+def test_fbp_takes_the_beams_that_are_filtered_already(small: Scan) -> None:
+    counting = CountingScan(small)
+    expected = reconstruct(small, grid=GRID).array
     hann = {"filter_type": "Hann"}
     with LiveSlices(counting) as live:
         everything = Plane.centred((0, 0, 0), (1, 0, 0), (0, 0, 1), (20, 80), 5.0)
         live.reconstruct(everything)
         counting.views_read.clear()
         found = reconstruct(counting, grid=GRID).array
-        assert len(set(counting.views_read)) < 0.2 * scan.geometry.views
+        assert len(set(counting.views_read)) < 0.2 * small.geometry.views
         assert np.abs(found - expected).max() < EXACT
         counting.views_read.clear()
-        assert np.array_equal(reconstruct(counting, grid=GRID, parameters=hann).array, reconstruct(scan, grid=GRID, parameters=hann).array)
-        assert len(set(counting.views_read)) > 0.5 * scan.geometry.views
+        assert np.array_equal(reconstruct(counting, grid=GRID, parameters=hann).array, reconstruct(small, grid=GRID, parameters=hann).array)
+        assert len(set(counting.views_read)) > 0.5 * small.geometry.views
         live.change(LiveSettings(filter_type="Hann"))
         live.reconstruct(everything)
         assert np.array_equal(reconstruct(counting, grid=GRID).array, expected)  # those of the old filter are gone

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import GRID, MU, CountingScan, attenuation, axial, flat, scan_of
+from live_cases import GRID, MU, CountingScan, attenuation, axial, flat, scan_of
 from scipy import ndimage
 
 from MITOReconstructionLib import Scan, mito_geometry, reconstruct
@@ -180,8 +181,9 @@ def test_an_axis_that_is_seen_beside_the_middle_column(curvature: float | None) 
     assert rmse(reconstruct_slice(stated, plane).image, expected) > 0.05
 
 
-def test_a_detector_that_is_turned_in_its_surface(scan: Scan) -> None:
+def test_a_detector_that_is_turned_in_its_surface() -> None:
     """Projections resampled as a turned detector measures them; turning back gives what the upright one measured."""
+    scan = scan_of(mito_geometry(10, centre=0.0, turns=2.0))
     tilt = math.radians(1.5)
     d = scan.geometry.detector
     width, height = d.pixel_size
@@ -196,3 +198,17 @@ def test_a_detector_that_is_turned_in_its_surface(scan: Scan) -> None:
     assert corrected < 0.01
     assert rmse(reconstruct_slice(measured, plane).image, expected) > 3 * corrected
     assert rmse(reconstruct_slice(measured, plane, LiveSettings(tilt=-1.5)).image, expected) > 3 * corrected
+
+
+def test_memory_does_not_grow_with_the_scan() -> None:
+    """Beside the cache, whose size is given."""
+    peaks = []
+    for turns in (2.0, 8.0):
+        geometry = mito_geometry(8, centre=0.0, turns=turns)
+        views = np.broadcast_to(np.float32(0.5), (geometry.views, geometry.detector.columns, geometry.detector.rows))
+        scan = Scan.from_arrays(views, geometry)
+        tracemalloc.start()
+        reconstruct_slice(scan, axial(0.0, shape=(32, 32), spacing=2.0), cache_bytes=30 * 16 * 2 * 195 * 29)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.15 * peaks[0]
