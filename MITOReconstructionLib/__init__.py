@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
     from MITOReconstructionLib.jobs import Estimate, Job, Queue, Volume, estimate, reconstruct, reconstruct_to_file
     from MITOReconstructionLib.jobs.cluster import reconstruct_all_on, reconstruct_on
+    from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, Plane, open_growing
     from MITOReconstructionLib.methods import describe_methods, methods
     from MITOReconstructionLib.monitor import Monitor, Progress
     from MITOReconstructionLib.projectors.operator import ray_transform
@@ -35,6 +36,7 @@ _PUBLIC = {
     "geometry": ("Detector", "ScanGeometry", "VolumeGrid"),
     "jobs": ("Estimate", "Job", "Queue", "Volume", "estimate", "reconstruct", "reconstruct_to_file"),
     "jobs.cluster": ("reconstruct_all_on", "reconstruct_on"),
+    "live": ("GrowingScan", "LiveSettings", "LiveSlices", "Plane", "open_growing"),
     "methods": ("describe_methods",),
     "monitor": ("Monitor", "Progress"),
     "projectors.operator": ("ray_transform",),
@@ -46,11 +48,11 @@ _PUBLIC = {
 _HOME = {name: home for home, names in _PUBLIC.items() for name in names}
 
 __all__ = [
-    "Cancelled", "Detector", "Estimate", "InputError", "Job", "MITOError", "MissingPackageError", "Monitor", "Progress", "Queue",
-    "Sample", "Scan", "ScanGeometry", "Volume", "VolumeGrid", "WorkError", "__version__", "describe_methods", "estimate",
-    "list_samples", "load_geometry", "load_volume", "make_phantom", "methods", "mito_geometry", "open_scan", "ray_transform",
-    "reconstruct", "reconstruct_all_on", "reconstruct_on", "reconstruct_to_file", "save_geometry", "save_projection", "save_volume",
-    "show", "simulate",
+    "Cancelled", "Detector", "Estimate", "GrowingScan", "InputError", "Job", "LiveSettings", "LiveSlices", "MITOError",
+    "MissingPackageError", "Monitor", "Plane", "Progress", "Queue", "Sample", "Scan", "ScanGeometry", "Volume", "VolumeGrid",
+    "WorkError", "__version__", "describe_methods", "estimate", "list_samples", "load_geometry", "load_volume", "make_phantom",
+    "methods", "mito_geometry", "open_growing", "open_scan", "ray_transform", "reconstruct", "reconstruct_all_on", "reconstruct_on",
+    "reconstruct_to_file", "save_geometry", "save_projection", "save_volume", "show", "simulate",
 ]  # fmt: skip
 
 

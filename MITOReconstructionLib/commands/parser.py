@@ -22,6 +22,7 @@ COMMANDS = {
     "info": "describe a sample: geometry, default volume, oddities",
     "reconstruct": "reconstruct a volume from a sample",
     "project": "write a sample folder with the projections of a volume",
+    "slice": "reconstruct one plane of a sample, at any position and angle",
     "geometry": "write the geometry of a sample as JSON, NPZ or VTP",
     "projection": "write one projection of a sample as NRRD",
     "scene": "write a Slicer scene of a sample, and a picture of it",

@@ -4,9 +4,10 @@ from MITOReconstructionLib.export.geometry_files import GEOMETRY_SUFFIXES, load_
 from MITOReconstructionLib.export.progress import ProgressWriter
 from MITOReconstructionLib.export.projection import save_projection
 from MITOReconstructionLib.export.slab_file import SlabFile, save_in_slabs
+from MITOReconstructionLib.export.slice_image import save_slice
 from MITOReconstructionLib.export.volume import load_header, load_volume, save_volume
 
 __all__ = [
     "GEOMETRY_SUFFIXES", "ProgressWriter", "SlabFile", "load_geometry", "load_header", "load_volume", "save_geometry", "save_in_slabs",
-    "save_projection", "save_volume",
+    "save_projection", "save_slice", "save_volume",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables, bea
 from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import FILTERS, RampFilter
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
+from MITOReconstructionLib.wfbp.shared import SharedBeams, beams_key
 from MITOReconstructionLib.wfbp.stream import BeamStream
 from MITOReconstructionLib.wfbp.warm import compile_kernels
 
@@ -61,7 +62,10 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     tables = beam_tables(plan)
     volume = np.zeros(grid.shape, dtype=np.float32)
     first, last = beams_seeing(plan, grid)
-    stream = BeamStream(problem.scan, problem.views, plan, ramp, block=8 if grid.size > LARGE else 32)
+    stream = SharedBeams(
+        BeamStream(problem.scan, problem.views, plan, ramp, block=8 if grid.size > LARGE else 32),
+        beams_key(problem.scan, problem.views, parameters.filter_type, parameters.frequency_scaling, parameters.padding),
+    )
     monitor.report("filtered backprojection", 0.0)
     for start, beams in stream.blocks(first, last, monitor):
         backproject(volume, grid, beams, start, tables)

@@ -214,12 +214,13 @@ def load_folder(path: str | os.PathLike[str]) -> tuple[str, ...]:
         for file in sorted(folder.glob("*.py")):
             if file not in _files:
                 _files[file] = f"_mito_methods_{len(_files)}_{file.stem}"
-                if not _attempt(str(file), lambda file=file: _import_file(file, _files[file])):  # type: ignore[misc]
+                if not _attempt(str(file), lambda file=file: import_file(file, _files[file])):  # type: ignore[misc]
                     del _files[file]
         return tuple(name for name in _METHODS if name not in before)
 
 
-def _import_file(file: Path, name: str) -> types.ModuleType:
+def import_file(file: Path, name: str) -> types.ModuleType:
+    """Import a file as the module of that name, which it does not keep where the file fails."""
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"no loader for {file}")

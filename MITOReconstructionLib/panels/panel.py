@@ -10,6 +10,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.data import DataSection
+from MITOReconstructionLib.panels.live import LiveSection
 from MITOReconstructionLib.panels.projections import ProjectionsSection
 from MITOReconstructionLib.panels.reconstruction import ReconstructionSection
 from MITOReconstructionLib.panels.regions import RegionsSection
@@ -36,8 +37,9 @@ class Panel:
         self.regions = RegionsSection(session)
         self.reconstruction = ReconstructionSection(session)
         self.results = ResultsSection(session)
+        self.live = LiveSection(session)
         self.reconstruction.estimate.mirrors.append(self.regions.estimate)
-        self.sections = (self.data, self.projections, self.regions, self.reconstruction, self.results)
+        self.sections = (self.data, self.projections, self.regions, self.reconstruction, self.results, self.live)
         self.buttons = [_section(section.title, section.widget) for section in self.sections]
         for button in self.buttons:
             layout.addWidget(button)

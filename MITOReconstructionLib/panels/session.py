@@ -12,6 +12,7 @@ from MITOReconstructionLib.jobs import Estimate, Job, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.panels.event import Event
+from MITOReconstructionLib.panels.live_slicing import LiveSlicing
 from MITOReconstructionLib.panels.open_scans import OpenScans
 from MITOReconstructionLib.panels.packages import install_backend
 from MITOReconstructionLib.panels.places import free_place, sample_place
@@ -60,6 +61,8 @@ class Session(VolumeActions):
         Settings that a saved scene keeps.
     runs : Runs
         The reconstructions that were asked for, first to last.
+    live : LiveSlicing
+        The scans that are looked through live.
     scan_changed, job_changed, results_changed : Event
     volume_added : Event
         Somebody else has added a volume; whether it is one of the results is known once its file is, a moment later.
@@ -82,9 +85,10 @@ class Session(VolumeActions):
         self.preferences = read_preferences()
         self.projection_view = ProjectionView(scene, self.view_changed)
         self.scan_changed.connect(self._follow)
+        self.live = LiveSlicing()
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self.state = State(scene)
-        self.opened = OpenScans(scene, self.state, self.show_scan, self._shown.pop, self.scan_changed)
+        self.opened = OpenScans(scene, self.state, self.show_scan, self._drop, self.scan_changed)
         self.restore()
         self._observers = watch_scene(scene, self)
 
@@ -325,6 +329,10 @@ class Session(VolumeActions):
             shown.show_view(view)
         return shown
 
+    def _drop(self, name: str) -> None:
+        self.live.stop(name)
+        self._shown.pop(name)
+
     def _follow(self) -> None:
         self.projection_view.follow(self.shown)
 
@@ -350,6 +358,7 @@ class Session(VolumeActions):
         if self._task is not None:
             self._task.cancel()
         self.runs.forget()
+        self.live.close()
         self._shown.clear()
         self._looked_at.clear()
         was = self.scan

@@ -29,6 +29,11 @@ class Status:
         """What it says."""
         return str(self.label.text)
 
+    @property
+    def failed(self) -> bool:
+        """Whether it says what is wrong."""
+        return bool(self.label.styleSheet)
+
     def say(self, text: str) -> None:
         """Say what is."""
         self.label.styleSheet = ""

@@ -6,6 +6,7 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,13 +161,49 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
         Naming file, what was expected, what was found and the remedy.
     """
     path = Path(folder).absolute()  # so that it can be read whatever the working folder is by then
+    sample = describe_sample(path)
+    return Scan(
+        name or path.resolve().name,
+        sample.geometry,
+        sample.grid,
+        sample.sinogram.memmap(),
+        folder=path,
+        metadata=sample.metadata,
+        warnings=sample.metadata.warnings,
+        _file=sample.sinogram,
+    )
+
+
+class Description(NamedTuple):
+    """What the files of a sample folder say: metadata, header of the sinogram, geometry, default grid."""
+
+    metadata: Metadata
+    sinogram: ArrayFile
+    geometry: ScanGeometry
+    grid: VolumeGrid
+
+
+def describe_sample(path: Path, *, growing: bool = False) -> Description:
+    """Read and check everything of a sample folder but its projections.
+
+    Parameters
+    ----------
+    path : Path
+    growing : bool
+        Whether the sinogram may still be shorter than the other files say.
+
+    Raises
+    ------
+    InputError
+        As :func:`open_scan`.
+    """
     if not os.path.isdir(path):
         found = "a file" if os.path.exists(path) else "no such folder"
         raise InputError(
             path, expected="a sample folder", found=found, remedy="Choose the folder that holds sinogram.npy and metadata.json."
         )
     metadata = read_metadata(path / "metadata.json")
-    sinogram = open_array(path / "sinogram.npy", VIEW_AXES)
+    sinogram = open_array(path / "sinogram.npy", VIEW_AXES, growing=growing)
     detector = metadata.detector
     if sinogram.shape[1:] != (detector.columns, detector.rows):
         raise InputError(
@@ -175,10 +212,10 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
             found=f"shape {sinogram.shape}",
             remedy="Copy the sample's files from one and the same scan; the axes are view, column, row.",
         )
-    views = sinogram.shape[0]
+    views = None if growing else sinogram.shape[0]
     angles = _finite(path / "angles.npy", read_array(path / "angles.npy", ("views",), (views,)))
-    axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (views,)))
-    shifts = read_array(path / "shifts.npy", ("views", "components"), (views, 3))[:, 2]
+    axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (len(angles),)))
+    shifts = read_array(path / "shifts.npy", ("views", "components"), (len(angles), 3))[:, 2]
     _finite(path / "shifts.npy", shifts)
     try:
         with np.errstate(all="ignore"):
@@ -187,16 +224,7 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
         grid = _default_grid(metadata, geometry)
     except InputError as error:  # names what it makes of the files; say which folder they are in
         raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy=error.remedy) from error
-    return Scan(
-        name or path.resolve().name,
-        geometry,
-        grid,
-        sinogram.memmap(),
-        folder=path,
-        metadata=metadata,
-        warnings=metadata.warnings,
-        _file=sinogram,
-    )
+    return Description(metadata, sinogram, geometry, grid)
 
 
 def covered_grid(geometry: ScanGeometry, *, spacing: float | None = None) -> VolumeGrid:

@@ -119,7 +119,7 @@ def block_to_fill(out: NDArray[np.float32] | None, shape: tuple[int, ...]) -> ND
     return out
 
 
-def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
+def open_array(path: Path, axes: tuple[str, ...], *, growing: bool = False) -> ArrayFile:
     """Read the header of a .npy file of real numbers and check that the file is whole.
 
     Parameters
@@ -127,6 +127,8 @@ def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
     path : Path
     axes : tuple of str
         Names of the axes that the array must have, used in the errors.
+    growing : bool
+        Whether the file may still be shorter, and its first axis stated shorter, than they will be.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
         raise InputError(path, expected=expected, found=f"dtype {dtype}", remedy="Convert it with array.astype('float32').")
     if len(shape) != len(axes):
         raise InputError(path, expected=expected, found=f"shape {shape}", remedy="Save it with these axes.")
-    if min(shape) < 1:
+    if min(shape[1:] if growing else shape, default=1) < 1:
         raise InputError(
             path, expected=f"at least one value along ({', '.join(axes)})", found=f"shape {shape}", remedy="Export the scan again."
         )
@@ -168,7 +170,7 @@ def open_array(path: Path, axes: tuple[str, ...]) -> ArrayFile:
             path, expected="C order (the last axis contiguous)", found="Fortran order", remedy="Save numpy.ascontiguousarray(array)."
         )
     array = ArrayFile(path, dtype, shape, offset)
-    if os.path.getsize(path) < offset + math.prod(shape) * dtype.itemsize:
+    if not growing and os.path.getsize(path) < offset + math.prod(shape) * dtype.itemsize:
         raise _truncated(array)
     return array
 

@@ -31,10 +31,12 @@ class VolumePart(Part):
     scene : vtkMRMLScene
     scan, name : str
         Names of the scan and of the volume.
+    part : str, optional
+        Which part of the scan it is; a result by default.
     """
 
-    def __init__(self, scene: Scene, scan: str, name: str) -> None:
-        node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, "volume", name)
+    def __init__(self, scene: Scene, scan: str, name: str, *, part: str = "volume") -> None:
+        node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, part, name)
         super().__init__(scene, [node])
         if node.GetScalarVolumeDisplayNode() is None:
             node.CreateDefaultDisplayNodes()

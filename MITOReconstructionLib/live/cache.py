@@ -1,0 +1,178 @@
+"""Filtered beams, kept in blocks as far as there is room."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.errors import InputError, WorkError
+from MITOReconstructionLib.files import mebibytes
+from MITOReconstructionLib.wfbp.planes import BeamStore, store_beams
+
+__all__ = ["BLOCK", "BeamCache"]
+
+BLOCK = 16
+"""Beams in a block."""
+
+
+class BeamCache:
+    """Filtered beams as 16-bit numbers, each beam with its own scale, in memory or in a file.
+
+    A number of 16 bits keeps a beam to 1 / 65,000 of its largest value. What that does to a slice is far below 0.1% of its values:
+    Testing/Python/live/test_cache.py measures it. Beams are written by one thread; any other may :meth:`take` some.
+
+    Parameters
+    ----------
+    beams, rays, rows : int
+        Shape of all the beams.
+    limit : int
+        Bytes that they may take.
+    folder : path, optional
+        Keep them in a file in this folder, which is deleted in the end; in memory by default.
+
+    Raises
+    ------
+    InputError
+        When there is no room for two blocks, or no such folder.
+    WorkError
+        When the file cannot be made.
+    """
+
+    def __init__(self, beams: int, rays: int, rows: int, limit: int, folder: str | os.PathLike[str] | None = None) -> None:
+        self.beams, self.beam_bytes = beams, 2 * rays * rows
+        block_bytes = BLOCK * self.beam_bytes
+        count = min(limit // block_bytes, -(-beams // BLOCK))
+        if count < min(2, -(-beams // BLOCK)):
+            raise InputError(
+                "cache_bytes", expected=f"at least {mebibytes(2 * block_bytes)}, two blocks of beams", found=mebibytes(limit),
+                remedy="Give it more room.",
+            )  # fmt: skip
+        self.capacity = count * BLOCK
+        self._lock = threading.Lock()
+        self._file: Path | None = None
+        size = self.capacity * rays * rows
+        flat = np.empty(size + 1, np.int16) if folder is None else self._map(size + 1, folder)  # the last value has one behind it
+        values = flat[:size].reshape(self.capacity, rays, rows)
+        self._free = list(range(count))[::-1]
+        self._blocks: OrderedDict[int, int] = OrderedDict()
+        self._held: set[int] = set()
+        self.store = BeamStore(values, np.zeros(self.capacity, np.float32), np.full(beams, -1, np.int64))
+
+    def _map(self, values: int, folder: str | os.PathLike[str]) -> NDArray[np.int16]:
+        place = Path(folder)
+        if not place.is_dir():
+            raise InputError("cache_folder", expected="a folder that exists", found=str(folder), remedy="Make it, or choose another one.")
+        size = 2 * values
+        try:
+            number, name = tempfile.mkstemp(prefix=".mito-beams-", dir=place)
+            self._file = Path(name)
+            with os.fdopen(number, "wb") as file:
+                if hasattr(os, "posix_fallocate"):  # else a full disk would end the process later
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    chunk = bytes(1 << 20)
+                    for first in range(0, size, len(chunk)):
+                        file.write(chunk[: size - first])
+            return np.memmap(self._file, dtype=np.int16, mode="r+", shape=(values,))
+        except OSError as error:
+            if self._file is not None:
+                self._file.unlink(missing_ok=True)
+            raise WorkError(f"{place}: no room for a cache of {mebibytes(size)}: {error.strerror or error}.") from error
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the beams that are held."""
+        return len(self._blocks) * BLOCK * self.beam_bytes
+
+    @property
+    def limit(self) -> int:
+        """Bytes that all the blocks take when every one is used."""
+        return self.capacity * self.beam_bytes
+
+    @property
+    def room(self) -> bool:
+        """Whether a block can be put in without another one having to go."""
+        return bool(self._free)
+
+    @property
+    def held_beams(self) -> int:
+        """Number of beams that are there."""
+        return int(np.count_nonzero(self.store.slots >= 0))
+
+    def here(self, first: int = 0, last: int | None = None) -> NDArray[np.bool_]:
+        """Which of the beams ``first`` to ``last`` (exclusive) are there."""
+        return np.asarray(self.store.slots[first:last] >= 0)
+
+    def hold(self, beams: Iterable[int]) -> None:
+        """Keep these beams' blocks, once written, until the next call; they count as used now."""
+        held = {int(beam) // BLOCK for beam in beams}
+        with self._lock:
+            self._held = held
+            for block in held & set(self._blocks):
+                self._blocks.move_to_end(block)
+
+    def write(self, first: int, beams: NDArray[np.float32]) -> None:
+        """Put in beams from ``first`` on, float32, shape (n, rays, rows); where there is no room the block used longest ago goes.
+
+        Raises
+        ------
+        WorkError
+            When every block is held.
+        """
+        with self._lock:
+            done = 0
+            while done < len(beams):
+                beam = first + done
+                count = min(len(beams) - done, BLOCK - beam % BLOCK)
+                slot = self._slot(beam // BLOCK) * BLOCK + beam % BLOCK
+                store_beams(beams[done : done + count], self.store.values[slot : slot + count], self.store.scales[slot : slot + count])
+                self.store.slots[beam : beam + count] = np.arange(slot, slot + count)
+                done += count
+
+    def _slot(self, block: int) -> int:
+        """The place of a block, made free where it has none."""
+        if block in self._blocks:
+            self._blocks.move_to_end(block)
+            return self._blocks[block]
+        if not self._free:
+            oldest = next((number for number in self._blocks if number not in self._held), None)
+            if oldest is None:
+                raise WorkError(f"The cache of {mebibytes(self.limit)} is full of beams that are in use.")
+            self._free.append(self._blocks.pop(oldest))
+            self.store.slots[oldest * BLOCK : (oldest + 1) * BLOCK] = -1
+        self._blocks[block] = self._free.pop()
+        return self._blocks[block]
+
+    def take(self, first: int, last: int, out: NDArray[np.float32]) -> bool:
+        """Write the beams ``first`` to ``last`` (exclusive) to ``out``, float32, shape (n, rays, rows); false where one is not there."""
+        with self._lock:
+            slots = self.store.slots[first:last]
+            if len(slots) != last - first or np.any(slots < 0):
+                return False
+            for number, slot in enumerate(slots):
+                np.multiply(self.store.values[slot], self.store.scales[slot], out=out[number])
+            return True
+
+    def clear(self) -> None:
+        """Forget every beam."""
+        with self._lock:
+            self._free = list(range(self.capacity // BLOCK))[::-1]
+            self._blocks.clear()
+            self._held = set()
+            self.store.slots[:] = -1
+
+    def close(self) -> None:
+        """Forget every beam for good, and delete the file."""
+        self.clear()
+        with self._lock:
+            self.store = BeamStore(np.empty((0, 0, 0), np.int16), np.empty(0, np.float32), self.store.slots)
+            if self._file is not None:
+                self._file.unlink(missing_ok=True)  # what is mapped of it goes with the last array
+                self._file = None

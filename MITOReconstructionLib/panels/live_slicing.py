@@ -1,0 +1,105 @@
+"""Which scans are looked through live, without Qt: each has an engine and its slices in the scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.live import LiveSettings, LiveSlices, open_growing
+from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.scene.live_scene import LiveScene
+from MITOReconstructionLib.scene.scan_scene import ScanScene
+
+__all__ = ["LiveSlicing"]
+
+
+class LiveSlicing:
+    """Starts and stops live slices of scans. A slice view follows one scan at a time.
+
+    Examples
+    --------
+    In Slicer's Python console, with ``logic = slicer.util.getModuleLogic("MITOReconstruction")``:
+
+    >>> shown = logic.session.live.start(scan, logic.show_scan(scan))          # doctest: +SKIP
+    >>> shown.follow("Red")                                                     # doctest: +SKIP
+    >>> while not shown.tick(): slicer.app.processEvents()                      # doctest: +SKIP
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[str, tuple[Scan, LiveScene]] = {}
+
+    @property
+    def running(self) -> list[str]:
+        """Names of the scans that are looked through."""
+        return list(self._running)
+
+    def of(self, scan: Scan | None) -> LiveScene | None:
+        """The live slices of a scan, or None where there are none."""
+        known, shown = self._running.get(scan.name, (None, None)) if scan is not None else (None, None)
+        return shown if known is scan else None
+
+    def start(
+        self, scan: Scan, shown: ScanScene, settings: LiveSettings | None = None, *, growing: bool = False, **options: Any
+    ) -> LiveScene:
+        """Begin to look through a scan; where that goes on already, it is what is returned.
+
+        Parameters
+        ----------
+        scan : Scan
+        shown : ScanScene
+            The scan in its scene.
+        settings : LiveSettings, optional
+        growing : bool
+            Whether the scan's sinogram still grows; its folder is then watched.
+        **options
+            As of :class:`MITOReconstructionLib.live.LiveSlices`: plugins, cache_bytes, cache_folder.
+
+        Raises
+        ------
+        InputError
+            When the scan cannot be reconstructed by filtered backprojection, or grows and has no folder.
+        """
+        found = self.of(scan)
+        if found is not None:
+            return found
+        self.stop(scan.name)
+        if growing and scan.folder is None:
+            raise InputError(
+                "scan", expected="a sample in a folder", found="projections in memory", remedy="Open the sample from its folder."
+            )
+        source = open_growing(scan.folder, name=scan.name) if growing and scan.folder is not None else scan
+        live = LiveScene(shown, LiveSlices(source, settings, **options), scan.default_grid)
+        self._running[scan.name] = scan, live
+        return live
+
+    def follow(self, scan: Scan, view: str, on: bool = True) -> None:
+        """Let a slice view follow a scan, and no other one, or no longer.
+
+        Raises
+        ------
+        InputError
+            When the scan is not looked through, or there is no such view.
+        """
+        live = self.of(scan)
+        if live is None:
+            raise InputError("scan", expected="one that is looked through live", found=scan.name, remedy="Start live slices first.")
+        if on:
+            for _scan, other in self._running.values():
+                if other is not live:
+                    other.follow(view, False)
+        live.follow(view, on)
+
+    def tick(self) -> list[Any]:
+        """Have every scan ask for what its views show, and show what has come; what was shown is returned. Never waits."""
+        return [result for _scan, live in self._running.values() for result in live.tick()]
+
+    def stop(self, name: str) -> None:
+        """End the live slices of the scan of that name; an unknown one is no fault."""
+        _scan, live = self._running.pop(name, (None, None))
+        if live is not None:
+            live.close()
+
+    def close(self) -> None:
+        """End all."""
+        for name in list(self._running):
+            self.stop(name)

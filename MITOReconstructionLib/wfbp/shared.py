@@ -1,0 +1,79 @@
+"""Filtered beams that somebody holds already, for whoever needs them next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.stream import BeamStream
+
+__all__ = ["Holder", "SharedBeams", "beams_key", "lend"]
+
+
+class Holder(Protocol):
+    """Somebody who holds filtered beams of a plan."""
+
+    def take(self, first: int, last: int, out: NDArray[np.float32]) -> bool:
+        """Write the beams ``first`` to ``last`` (exclusive) to ``out``, float32, shape (n, rays, rows); false where one is not there."""
+        ...
+
+
+_lent: dict[Hashable, Holder] = {}
+_lock = threading.Lock()
+
+
+def beams_key(scan: Scan, views: NDArray[np.intp], filter_type: str, frequency_scaling: float, padding: bool) -> Hashable:
+    """What beams are known by: the scan's object, the views, and the filter."""
+    return id(scan), views.tobytes(), filter_type, float(frequency_scaling), padding
+
+
+def lend(key: Hashable, holder: Holder) -> Callable[[], None]:
+    """Let others take beams from a holder until the function that is given back is called."""
+    with _lock:
+        _lent[key] = holder
+
+    def end() -> None:
+        with _lock:
+            if _lent.get(key) is holder:
+                del _lent[key]
+
+    return end
+
+
+class SharedBeams:
+    """The beams of a stream, taken from a holder where there is one that has them.
+
+    Parameters
+    ----------
+    stream : BeamStream
+    key : hashable
+        As :func:`beams_key` gives it.
+    """
+
+    def __init__(self, stream: BeamStream, key: Hashable) -> None:
+        self.stream = stream
+        with _lock:
+            self._holder = _lent.get(key)
+
+    def blocks(self, first: int, last: int, monitor: Monitor) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """As :meth:`BeamStream.blocks`."""
+        if self._holder is None or first >= last:
+            yield from self.stream.blocks(first, last, monitor)
+            return
+        plan, block = self.stream.plan, self.stream.block
+        taken = np.empty((block, len(plan.t), plan.geometry.detector.rows), dtype=np.float32)
+        lacking = first
+        for start in range(first, last, block):
+            part = taken[: min(block, last - start)]
+            if self._holder.take(start, start + len(part), part):
+                yield from self.stream.blocks(lacking, start, monitor)
+                monitor.check()
+                yield start, part
+                lacking = start + len(part)
+        yield from self.stream.blocks(lacking, last, monitor)

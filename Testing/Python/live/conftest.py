@@ -1,0 +1,26 @@
+"""A scan and its volume, for all the tests of live slices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from live_cases import GRID, scan_of
+
+from MITOReconstructionLib import Scan, mito_geometry, reconstruct
+
+
+@pytest.fixture(scope="session")
+def scan() -> Scan:
+    """1.54 detector heights a turn, at one eighth of the real resolution."""
+    return scan_of(mito_geometry(8, centre=0.0, turns=3.0))
+
+
+@pytest.fixture(scope="session")
+def volume(scan: Scan) -> np.ndarray:
+    return reconstruct(scan, grid=GRID).array
+
+
+@pytest.fixture(scope="session")
+def small() -> Scan:
+    """At one sixteenth, where nothing but the work counts."""
+    return scan_of(mito_geometry(16, centre=0.0, turns=2.5))

@@ -1,0 +1,130 @@
+"""The cache of filtered beams: exactness, bounds, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_cases import MU, attenuation, axial, flat
+
+from MITOReconstructionLib import InputError, Monitor, Scan, WorkError
+from MITOReconstructionLib.live import LiveSettings
+from MITOReconstructionLib.live.cache import BLOCK, BeamCache
+from MITOReconstructionLib.live.level import Level, plane_sums
+from MITOReconstructionLib.live.once import reconstruct_slice
+from MITOReconstructionLib.wfbp.backproject import backproject
+from MITOReconstructionLib.wfbp.planes import store_beams
+from MITOReconstructionLib.wfbp.stream import BeamStream
+
+RAYS, ROWS = 7, 5
+BYTES = 2 * RAYS * ROWS
+
+
+def beams(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, RAYS, ROWS)).astype(np.float32)
+
+
+def test_16_bits_change_a_slice_by_far_less_than_a_thousandth(scan: Scan) -> None:
+    """The same sums from float32 beams and from those of the cache."""
+    from MITOReconstructionLib import VolumeGrid
+
+    level = Level(scan, LiveSettings(), 1 << 40)
+    plane = axial(spacing=2.0)
+    grid = VolumeGrid((-64.0, -64.0, 0.5), (64.0, 64.0, 2.5), (64, 64, 1))
+    exact = np.zeros(grid.shape, np.float32)
+    stream = BeamStream(scan, level.views, level.plan, level._ramp)
+    for start, part in stream.blocks(0, level.plan.beams, Monitor()):
+        backproject(exact, grid, part, start, level.tables)
+    image = reconstruct_slice(scan, plane).image
+    assert np.abs(image - exact[:, :, 0]).max() < 1e-4 * MU
+    assert attenuation(plane.positions())[flat(plane, 3.0)].size > 500
+
+
+def test_a_beam_is_kept_to_a_65000th_of_its_largest_value() -> None:
+    given = beams(40) * np.logspace(-6, 6, 40, dtype=np.float32)[:, None, None]
+    given[3] = 0.0
+    values, scales = np.empty(given.shape, np.int16), np.empty(40, np.float32)
+    store_beams(given, values, scales)
+    largest = np.abs(given).max(axis=(1, 2))
+    error = np.abs(values * scales[:, None, None] - given).max(axis=(1, 2))
+    assert np.all(error <= largest / 65_000)
+    assert not values[3].any()
+
+
+def test_the_block_used_longest_ago_goes() -> None:
+    cache = BeamCache(10 * BLOCK, RAYS, ROWS, 3 * BLOCK * BYTES)
+    for block in range(3):
+        cache.write(block * BLOCK, beams(BLOCK, block))
+    cache.hold(range(BLOCK))  # the first one is used again
+    cache.hold(())
+    cache.write(5 * BLOCK, beams(BLOCK, 5))
+    assert list(cache.here()[::BLOCK]) == [True, False, True, False, False, True, False, False, False, False]
+    assert cache.nbytes == cache.limit == 3 * BLOCK * BYTES
+    assert not cache.room
+
+
+def test_what_is_held_stays() -> None:
+    cache = BeamCache(10 * BLOCK, RAYS, ROWS, 2 * BLOCK * BYTES)
+    cache.hold(range(2 * BLOCK))
+    for block in range(2):
+        cache.write(block * BLOCK, beams(BLOCK, block))
+    with pytest.raises(WorkError, match="full of beams that are in use"):
+        cache.write(2 * BLOCK, beams(BLOCK))
+    assert cache.here(0, 2 * BLOCK).all()
+
+
+def test_beams_come_back_as_they_were_across_blocks() -> None:
+    cache = BeamCache(4 * BLOCK, RAYS, ROWS, 4 * BLOCK * BYTES)
+    given = beams(2 * BLOCK)
+    cache.write(BLOCK // 2, given[: BLOCK + 3])
+    cache.write(BLOCK // 2 + BLOCK + 3, given[BLOCK + 3 :])
+    out = np.empty_like(given)
+    assert cache.take(BLOCK // 2, BLOCK // 2 + 2 * BLOCK, out)
+    assert np.abs(out - given).max() < np.abs(given).max() / 60_000
+    assert not cache.take(0, 1, out[:1])
+    assert not cache.take(4 * BLOCK - 1, 4 * BLOCK + 1, out[:2])
+    assert cache.held_beams == 2 * BLOCK
+    cache.clear()
+    assert cache.held_beams == cache.nbytes == 0
+
+
+def test_a_file_of_beams(tmp_path: Path) -> None:
+    cache = BeamCache(4 * BLOCK, RAYS, ROWS, 4 * BLOCK * BYTES, tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size >= 4 * BLOCK * BYTES
+    given, out = beams(BLOCK), np.empty((BLOCK, RAYS, ROWS), np.float32)
+    cache.write(0, given)
+    assert cache.take(0, BLOCK, out)
+    assert np.abs(out - given).max() < np.abs(given).max() / 60_000
+    cache.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(WorkError, match=r"no room for a cache of .*: No space left on device"):
+        BeamCache(4 * BLOCK, RAYS, ROWS, 4 * BLOCK * BYTES, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_for_less_than_two_blocks() -> None:
+    with pytest.raises(InputError, match=r"cache_bytes: expected at least .*, two blocks of beams; found 10 bytes"):
+        BeamCache(100, RAYS, ROWS, 10)
+    assert BeamCache(3, RAYS, ROWS, BLOCK * BYTES).capacity == BLOCK  # one block is all there is
+
+
+def test_the_cache_stays_within_its_bounds_while_planes_move(scan: Scan) -> None:
+    level = Level(scan, LiveSettings(), 16 * BLOCK * 2 * 195 * 29)
+    before = level.cache.limit
+    from MITOReconstructionLib.live.task import reconstruct_plane
+
+    for z in (-40.0, 0.0, 40.0, -40.0):
+        plane = axial(z, shape=(20, 20), spacing=4.0)
+        for _ in reconstruct_plane(level, plane, (0, level.plan.beams), 0.0, {}):
+            assert level.cache.nbytes <= before
+        assert level.seeing(plane_sums(plane)).any()
+    assert before <= 16 * BLOCK * 2 * 195 * 29

@@ -1,0 +1,227 @@
+"""Scans that grow while one looks: each ends equal to the finished one."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_cases import MU, Gate, axial, phantom, scan_of
+
+from MITOReconstructionLib import InputError, Scan, mito_geometry, open_scan, simulate
+from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, SliceResult, open_growing
+from MITOReconstructionLib.live.level import Level
+from MITOReconstructionLib.live.once import reconstruct_slice
+
+EXACT = 1e-4 * MU
+PATIENCE = 120.0
+TURNS = LiveSettings(mode="last complete turn")
+
+
+@pytest.fixture(scope="module", params=["rising", "falling", "circle"])
+def finished(request: pytest.FixtureRequest) -> Scan:
+    options = {"falling": {"direction": -1, "turns": 3.0}, "circle": {"pitch": 0.0, "turns": 1.0}}
+    return scan_of(mito_geometry(16, centre=0.0, **options.get(request.param, {"turns": 3.0})))
+
+
+class Follower:
+    """Waits for results."""
+
+    def __init__(self) -> None:
+        self.results: list[SliceResult] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, result: SliceResult) -> None:
+        with self._changed:
+            self.results.append(result)
+            self._changed.notify_all()
+
+    def until_complete(self) -> SliceResult:
+        with self._changed:
+            assert self._changed.wait_for(lambda: bool(self.results) and self.results[-1].complete, PATIENCE)
+            return self.results[-1]
+
+
+@pytest.mark.parametrize("settings", [LiveSettings(), TURNS])
+def test_a_scan_whose_views_come_one_by_one(finished: Scan, settings: LiveSettings) -> None:
+    growing, follow = GrowingScan(finished.geometry), Follower()
+    plane = axial(0.0, shape=(32, 32), spacing=5.0)
+    expected = reconstruct_slice(finished, plane).image
+    order = np.arange(finished.geometry.views)
+    order[10:14] = order[10:14][::-1]  # some come late
+    with LiveSlices(growing, settings, callback=follow) as live:
+        live.request("Red", plane)
+        for view in order[:-1]:
+            growing.add_view(int(view), finished.projections[view])
+        assert live.wait(PATIENCE)
+        assert growing.arrived == finished.geometry.views - 1
+        assert not growing.finished
+        growing.add_view(int(order[-1]), finished.projections[-1])
+        last = follow.until_complete()
+        assert live.wait(PATIENCE)
+        status = live.status()
+    assert growing.finished
+    assert status.arrived == status.views
+    assert status.ready == status.beams
+    assert last.level == "final"
+    assert np.abs(last.image - expected).max() < EXACT
+    assert np.abs(reconstruct_slice(growing, plane).image - expected).max() < EXACT
+
+
+def test_slices_are_refreshed_as_views_come() -> None:
+    """What a part of the views makes up is what a scan of these views alone shows where they see enough."""
+    whole = scan_of(mito_geometry(16, centre=0.0, turns=3.0))
+    growing = GrowingScan(whole.geometry)
+    half = whole.geometry.views // 2 + 60
+    plane = axial(-20.0, shape=(24, 24), spacing=5.0)
+    with LiveSlices(growing) as live:
+        live.request("Red", plane)
+        assert live.wait(PATIENCE)
+        first = live.poll()[-1]
+        assert not first.image.any()
+        assert not first.complete
+        gate = threading.Event()
+        growing.subscribe(lambda: gate.set() if growing.arrived == half else None)
+        for view in range(half):
+            growing.add_view(view, whole.projections[view])
+        assert gate.wait(PATIENCE)
+        image = live.reconstruct(plane)
+    alone = Scan.from_arrays(whole.projections[:half], whole.geometry.select(slice(0, half)))
+    assert np.abs(image.image - reconstruct_slice(alone, plane).image).max() < 0.02 * MU
+    assert image.image.max() > MU / 2
+
+
+def test_which_beams_are_used() -> None:
+    """Whole turns: of a helix all there are, of a circle the last one."""
+    for pitch, first_of_second in ((106.56, 0), (0.0, None)):
+        geometry = mito_geometry(24, centre=0.0, pitch=pitch, turns=3.5)
+        level = Level(GrowingScan(geometry), LiveSettings(), 1 << 40)
+        turn = 2 * level.plan.half_turn
+        several = round(2.6 * turn)
+        first, last = level.ready(several, whole_turns=False)
+        assert first == 0
+        assert several - turn * 0.2 < last < several
+        first, last = level.ready(several, whole_turns=True)
+        assert last == 2 * turn
+        assert first == (0 if first_of_second == 0 else turn)
+        assert level.ready(geometry.views, whole_turns=True) == (0, level.plan.beams)
+        assert level.ready(10, whole_turns=False) == (0, 0)
+        ready = level.ready(several, whole_turns=False)[1]
+        needed = level.plan.view_span(ready - 1, ready)[1]
+        assert needed <= several
+
+
+def test_the_context_volume_grows_too() -> None:
+    whole = scan_of(mito_geometry(16, centre=0.0, turns=3.0))
+    growing = GrowingScan(whole.geometry)
+    with LiveSlices(growing) as live:
+        live.request_context(16)
+        assert live.wait(PATIENCE)
+        early = live.context()
+        assert early is not None
+        assert not early.complete
+        for view in range(whole.geometry.views):
+            growing.add_view(view, whole.projections[view])
+        live.reconstruct(axial(0.0, shape=(4, 4), spacing=5.0))  # the engine has seen the end
+        assert live.wait(PATIENCE)
+        late = live.context()
+    with LiveSlices(whole) as live:
+        live.request_context(16)
+        assert live.wait(PATIENCE)
+        expected = live.context()
+    assert late is not None
+    assert expected is not None
+    assert late.complete
+    assert np.abs(late.array - expected.array).max() < EXACT
+
+
+@pytest.mark.parametrize("header", ["final", "present"])
+def test_a_file_that_grows(tmp_path: Path, header: str) -> None:
+    """The header may state the final shape or the views of the moment; a half-written view does not count."""
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    sinogram = folder / "sinogram.npy"
+    whole, complete = sinogram.read_bytes(), open_scan(folder)
+    plane = axial(0.0, shape=(16, 16), spacing=8.0)
+    expected = reconstruct_slice(complete, plane).image
+    views = complete.geometry.views
+    offset, item = len(whole) - complete.projections.nbytes, complete.projections[0].nbytes
+
+    def write(count: float) -> None:
+        data = whole[: offset + int(count * item)]
+        if header == "present":
+            data = data.replace(f"({views}, ".encode(), f"({int(count)}, ".encode().ljust(len(f"({views}, ")), 1)
+        with sinogram.open("r+b") as file:
+            file.write(data)
+            file.truncate(len(data))
+
+    write(0)
+    growing, follow = open_growing(folder), Follower()
+    assert growing.arrived == 0
+    with LiveSlices(growing, callback=follow) as live:
+        live.request("Red", plane)
+        for count in (0.5, 30, views // 2 + 0.3, views - 1):
+            write(count)
+            assert growing.arrived == int(count)
+        sinogram.write_bytes(whole)
+        last = follow.until_complete()
+    assert growing.finished
+    assert np.abs(last.image - expected).max() < EXACT
+
+
+def test_a_growing_file_that_vanishes(tmp_path: Path) -> None:
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    growing = open_growing(folder)
+    (folder / "sinogram.npy").unlink()
+    with pytest.raises(InputError, match=r"sinogram.npy: expected the file as it was when the scan was opened"):
+        _ = growing.arrived
+    with LiveSlices(GrowingScan(growing.geometry)) as live:
+        assert live.wait(PATIENCE)
+    with pytest.raises(InputError, match=r"sinogram.npy: expected a .npy file"):
+        open_growing(folder)
+
+
+def test_views_that_do_not_fit(tmp_path: Path) -> None:
+    geometry = mito_geometry(24, centre=0.0, turns=1.5)
+    growing = GrowingScan(geometry)
+    shape = (geometry.detector.columns, geometry.detector.rows)
+    growing.add_view(0, np.zeros(shape))
+    with pytest.raises(InputError, match="expected a new one of 0 to 165; found one that came before"):
+        growing.add_view(0, np.zeros(shape))
+    with pytest.raises(InputError, match="expected a new one of 0 to 165; found 166"):
+        growing.add_view(166, np.zeros(shape))
+    with pytest.raises(InputError, match=r"view 1: expected floating-point numbers of shape \(columns, rows\)"):
+        growing.add_view(1, np.zeros(shape).T)
+    with pytest.raises(InputError, match="expected views that have come, below 1; found 1"):
+        growing.read(1, 2)
+    with pytest.raises(InputError, match="folder: expected a folder that exists"):
+        GrowingScan(geometry, folder=tmp_path / "none")
+
+
+def test_views_kept_in_a_file(tmp_path: Path) -> None:
+    geometry = mito_geometry(24, centre=0.0, turns=1.5)
+    growing = GrowingScan(geometry, folder=tmp_path)
+    view = np.full((geometry.detector.columns, geometry.detector.rows), 2.5, np.float32)
+    growing.add_view(0, view)
+    assert np.array_equal(growing.read(0, 1)[0], view)
+    assert len(list(tmp_path.iterdir())) == 1
+    growing.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_closing_ends_the_subscription() -> None:
+    geometry = mito_geometry(24, centre=0.0, turns=1.5)
+    growing, gate = GrowingScan(geometry), Gate()
+    gate.opened.set()
+    end = growing.subscribe(gate)
+    LiveSlices(growing).close()
+    growing.add_view(0, np.zeros((geometry.detector.columns, geometry.detector.rows)))
+    assert gate.entered.is_set()
+    gate.entered.clear()
+    end()
+    end()
+    growing.add_view(1, np.zeros((geometry.detector.columns, geometry.detector.rows)))
+    assert not gate.entered.is_set()
+    assert growing.arrived == 2
+    assert math.isclose(growing.geometry.turns, geometry.turns)
