@@ -91,7 +91,7 @@ def estimate(
         When the backend asked for is not installed.
     """
     request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend)
-    device = choose_backend(backend)
+    device = choose_backend(backend, request.method.purpose)
     geometry, box, detector = request.geometry, request.grid, request.geometry.detector
     seeing = np.flatnonzero(geometry.views_seeing(box.minimum, box.maximum))
     reasons = [] if len(seeing) else ["No view sees the grid. Move the box, or choose other views."]

@@ -50,7 +50,7 @@ def reconstruct(
     views : slice, array of indices or of booleans, optional
         The views to use, by default all.
     backend : str
-        What computes projections, for methods that need them: "auto", "cpu" or "astra".
+        What computes: "auto", "cpu", or an NVIDIA GPU by "cuda" for filtered backprojection and "astra" for the other methods.
     progress : callable, optional
         Called with every :class:`Progress`.
     monitor : Monitor, optional
@@ -77,7 +77,7 @@ def reconstruct(
     watch = monitor or Monitor(progress)
     request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend, initial=initial)
     chosen, settings, index, target = request.method, request.parameters, request.views, request.grid
-    device = choose_backend(backend)
+    device = choose_backend(backend, chosen.purpose)
     started = time.monotonic()
     watch.check()
     require_fit(request, disk=False)

@@ -33,7 +33,7 @@ OUTSIDE = {
     "qt": {"panels"},
     "ctk": {"panels"},
 }
-IN_PROJECTORS = {"odl", "astra"}
+IN_PROJECTORS = {"odl", "astra", "cupy"}
 """Packages that only a file of projectors/ imports whose name says so, as in projectors/odl_operator.py."""
 
 DEPENDENCIES = {
@@ -146,6 +146,7 @@ def test_the_library_keeps_the_rules(path: str) -> None:
         ("scene/a.py", "import qt", "scene imports qt"),
         ("methods/odl.py", "import odl", "imports odl, which only projectors/*odl*.py does"),
         ("projectors/cpu.py", "import astra", "imports astra, which only projectors/*astra*.py does"),
+        ("wfbp/gpu.py", "def _f():\n    import cupy", "imports cupy, which only projectors/*cupy*.py does"),
         ("geometry/a.py", "import numba", "geometry imports numba"),
         ("jobs/a.py", "import nrrd", "jobs imports nrrd"),
         ("methods/a.py", "import torch", "methods imports torch"),
@@ -177,6 +178,7 @@ def test_a_file_without_a_docstring_is_a_fault() -> None:
         ("export/a.py", "from MITOReconstructionLib.geometry import VolumeGrid\nimport nrrd"),
         ("projectors/odl_operator.py", "import odl"),
         ("projectors/astra_backend.py", "import astra"),
+        ("projectors/cupy_gpu.py", "import cupy.cuda.cufft"),
         ("scene/a.py", "import slicer\nimport vtk\nfrom MITOReconstructionLib.live import x"),
         ("panels/a.py", "import qt\nimport ctk\nimport slicer"),
         ("__init__.py", "from MITOReconstructionLib.scene import show"),
