@@ -17,7 +17,7 @@ from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.methods import Parameters, Problem, Result
 from MITOReconstructionLib.monitor import Monitor, Progress
-from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
+from MITOReconstructionLib.projectors.backends import AUTO, Backend
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.version import __version__
 
@@ -77,7 +77,7 @@ def reconstruct(
     watch = monitor or Monitor(progress)
     request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend, initial=initial)
     chosen, settings, index, target = request.method, request.parameters, request.views, request.grid
-    device = choose_backend(backend, chosen.purpose)
+    device = request.device
     started = time.monotonic()
     watch.check()
     require_fit(request, disk=False)

@@ -111,11 +111,13 @@ class Array:
 
     def __setitem__(self, key: Any, value: Array) -> None:
         assert isinstance(value, Array)
-        Stream.current[-1].add(lambda: np.copyto(self.values[key], value.values))
+        to, given = self.values[key], value.values
+        Stream.current[-1].add(lambda: np.copyto(to, given))
 
     def __imul__(self, other: Array) -> Array:
         assert isinstance(other, Array)
-        Stream.current[-1].add(lambda: np.multiply(self.values, other.values, out=self.values))
+        values, factor = self.values, other.values
+        Stream.current[-1].add(lambda: np.multiply(values, factor, out=values))
         return self
 
     def set(self, values: np.ndarray, stream: Stream) -> None:
@@ -123,7 +125,8 @@ class Array:
         assert values.dtype == self.dtype
         assert values.flags.c_contiguous
         assert self._gpu.is_pinned(values), "a copy from other memory waits for the GPU"
-        stream.add(lambda: np.copyto(self.values, values))
+        to = self.values
+        stream.add(lambda: np.copyto(to, values))
 
     def get(self, *, stream: Stream, out: np.ndarray | None = None) -> np.ndarray:
         stream.synchronize()
@@ -255,7 +258,8 @@ class FakeCupy(ModuleType):
         self._temporary(4 * int(np.prod(shape)))
         shape[axis] = n // 2 + 1
         out = Array(self, np.empty(shape, np.complex64))
-        Stream.current[-1].add(lambda: np.copyto(out.values, fft.rfft(part.values, n=n, axis=axis)))
+        made, given = out.values, part.values  # and not the arrays: CuPy uses their memory again in the stream's order
+        Stream.current[-1].add(lambda: np.copyto(made, fft.rfft(given, n=n, axis=axis)))
         return out
 
     def _irfft(self, spectrum: Array, n: int, axis: int) -> Array:
@@ -263,5 +267,6 @@ class FakeCupy(ModuleType):
         shape[axis] = n
         self._temporary(spectrum.nbytes)
         out = Array(self, np.empty(shape, np.float32))
-        Stream.current[-1].add(lambda: np.copyto(out.values, fft.irfft(spectrum.values, n=n, axis=axis)))
+        made, given = out.values, spectrum.values
+        Stream.current[-1].add(lambda: np.copyto(made, fft.irfft(given, n=n, axis=axis)))
         return out
