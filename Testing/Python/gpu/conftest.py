@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -21,6 +22,9 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCupy]:
     for name, module in fake.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     yield fake
+    gc.collect()
+    assert fake.used == 0
+    assert not fake.damaged
     assert not Stream.current
 
 

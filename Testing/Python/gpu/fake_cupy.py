@@ -16,6 +16,9 @@ import numpy as np
 from cuda_on_cpu import Kernel, kernels
 from scipy import fft
 
+GUARD = np.tile(np.array([np.nan, 12345.0], np.float32), 512).view(np.uint8)
+"""Bytes on either side of an array: what reads them gets wrong numbers, and what writes them is found."""
+
 
 class CUDARuntimeError(RuntimeError):
     pass
@@ -41,11 +44,13 @@ class Stream:
     """Work that is done when somebody waits for it."""
 
     current: list[Stream] = []
+    all: weakref.WeakSet[Stream] = weakref.WeakSet()
 
     def __init__(self, *, non_blocking: bool = False) -> None:
         assert non_blocking, "the default stream waits for all others"
         self._pending: list[Callable[[], object]] = []
         self.done_to, self.given = 0, 0
+        Stream.all.add(self)
 
     def __enter__(self) -> Stream:
         Stream.current.append(self)
@@ -101,7 +106,7 @@ class Array:
         self.shape, self.dtype, self.nbytes = values.shape, values.dtype, values.nbytes
         if owner is None:
             gpu.take(values.nbytes)
-            weakref.finalize(self, gpu.give, values.nbytes)
+            weakref.finalize(self, gpu.give, values)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -150,6 +155,8 @@ class FakeCupy(ModuleType):
         Bytes of all arrays, now and at most.
     fails : str
         Name of a kernel that fails.
+    damaged : bool
+        Whether something wrote beside an array that has been given back.
     """
 
     def __init__(self, *, devices: int = 1, total: int = 1 << 40) -> None:
@@ -158,6 +165,7 @@ class FakeCupy(ModuleType):
         self.__path__: list[str] = []
         self.__version__ = "14.2.0"
         self.devices, self.total, self.used, self.peak, self.fails = devices, total, 0, 0, ""
+        self.damaged = False
         self.launches: list[str] = []
         self._pinned: list[tuple[int, int]] = []
         self.fft = SimpleNamespace(rfft=self._rfft, irfft=self._irfft)
@@ -192,32 +200,48 @@ class FakeCupy(ModuleType):
         self.used += count
         self.peak = max(self.peak, self.used)
 
-    def give(self, count: int) -> None:
-        self.used -= count
+    def give(self, values: np.ndarray) -> None:
+        self.used -= values.nbytes
+        memory = values.base
+        assert isinstance(memory, np.ndarray)
+        if not (np.array_equal(memory[: len(GUARD)], GUARD) and np.array_equal(memory[-len(GUARD) :], GUARD)):
+            self.damaged = True
+
+    def memory(self, shape: Sequence[int], dtype: Any) -> np.ndarray:
+        """An array of NaN between two guards: nothing may be read that was not written, and nothing written beside."""
+        count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        made = np.concatenate([GUARD, np.full(count, 0xFF, np.uint8), GUARD])
+        return np.ndarray(shape, dtype, made, len(GUARD))
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
-        values = np.empty(shape, dtype)
-        values.view(np.uint8)[...] = 0xFF  # NaN: nothing may be read that was not written
-        return Array(self, values)
+        return Array(self, self.memory(shape, dtype))
 
     def zeros(self, shape: Sequence[int], dtype: Any) -> Array:
-        return Array(self, np.zeros(shape, dtype))
+        made = self.empty(shape, dtype)
+        made.values[...] = 0
+        return made
 
     def asarray(self, values: np.ndarray) -> Array:
         assert isinstance(values, np.ndarray)
         assert Stream.current, "what the default stream does is not ordered with other streams"
-        return Array(self, values.copy())
+        made = self.empty(values.shape, values.dtype)
+        made.values[...] = values
+        return made
 
     def get_default_memory_pool(self) -> Any:
         return SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
 
     def get_default_pinned_memory_pool(self) -> Any:
-        return SimpleNamespace(free_all_blocks=self._pinned.clear)
+        return SimpleNamespace(free_all_blocks=self._unpin)
 
     def _pin(self, count: int) -> np.ndarray:
         memory = np.empty(count, np.uint8)
         self._pinned.append((memory.ctypes.data, memory.ctypes.data + count))
         return memory
+
+    def _unpin(self) -> None:
+        assert all(stream.done_to == stream.given for stream in Stream.all), "memory is given back that a copy may still read"
+        self._pinned.clear()
 
     def is_pinned(self, values: np.ndarray) -> bool:
         first = values.ctypes.data
@@ -249,7 +273,7 @@ class FakeCupy(ModuleType):
     def _temporary(self, count: int) -> None:
         """Memory that is used and given back."""
         self.take(count)
-        self.give(count)
+        self.used -= count
 
     def _rfft(self, part: Array, n: int, axis: int) -> Array:
         """As CuPy does along another axis than the last: from a padded copy."""
@@ -257,7 +281,7 @@ class FakeCupy(ModuleType):
         shape[axis] = n
         self._temporary(4 * int(np.prod(shape)))
         shape[axis] = n // 2 + 1
-        out = Array(self, np.empty(shape, np.complex64))
+        out = self.empty(shape, np.complex64)
         made, given = out.values, part.values  # and not the arrays: CuPy uses their memory again in the stream's order
         Stream.current[-1].add(lambda: np.copyto(made, fft.rfft(given, n=n, axis=axis)))
         return out
@@ -266,7 +290,7 @@ class FakeCupy(ModuleType):
         shape = list(spectrum.shape)
         shape[axis] = n
         self._temporary(spectrum.nbytes)
-        out = Array(self, np.empty(shape, np.float32))
+        out = self.empty(shape, np.float32)
         made, given = out.values, spectrum.values
         Stream.current[-1].add(lambda: np.copyto(made, fft.irfft(given, n=n, axis=axis)))
         return out
