@@ -115,13 +115,13 @@ def _measure_gpu(device: CudaBackend) -> Speed:
         times = {}
         for height in (HEIGHTS[1], *HEIGHTS):  # the first for what happens only once
             grid = _grid(height)
-            volume, heights = backprojection.volume(grid), backprojection.heights(grid)
+            slab = backprojection.slab(grid, sizes.sights)
             begin = time.perf_counter()
             start, beams = next(iter(GpuBeams(work, scan, np.arange(geometry.views), plan, ramp, sizes).blocks(0, VIEWS, Monitor())))
             work.finish()
             pixel = (time.perf_counter() - begin) / (VIEWS * len(plan.t) * geometry.detector.rows)
             begin = time.perf_counter()
-            backprojection.add(volume, grid, heights, beams, start)
+            backprojection.add(slab, beams, start)
             work.finish()
             times[height] = time.perf_counter() - begin
     return _speed([times[height] for height in HEIGHTS], pixel)

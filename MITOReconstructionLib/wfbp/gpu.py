@@ -18,13 +18,16 @@ from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.backproject import BeamTables, beams_seeing
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu_beams import LANES, VOXELS, GpuBeams, GpuWork
-from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes
+from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes, most_partners
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["GpuBackprojection", "filtered_backprojection"]
+__all__ = ["GpuBackprojection", "GpuSlab", "filtered_backprojection"]
 
 COLUMNS = 8
 """Columns of voxels of a block of threads."""
+
+SIGHT_THREADS = 128
+"""Threads of a block that works out how beams see columns of voxels."""
 
 COMPILING = "compiling kernels for the GPU (kept on disk for the next time)"
 STEP = "filtered backprojection"
@@ -33,12 +36,20 @@ PIECE = 64 << 20
 """Bytes of a slab of the volume that are fetched at a time where they cannot go straight to where they belong."""
 
 
-class _Tables(NamedTuple):
-    """What the kernel needs of a plan, on the GPU; see kernels.cu."""
+class GpuSlab(NamedTuple):
+    """A volume on a GPU, and what goes with it.
 
-    directions: Any
-    partners: Any
-    rays: Any
+    grid : VolumeGrid;
+    values : float32, shape grid.shape, in 1/mm;
+    heights : float32, axial positions relative to the middle of the grid in mm: small numbers, so that float32 is enough;
+    own, others : float32, shapes (beams, x, y, 4) and (beams, partners, x, y, 2), how beams see columns of voxels, see kernels.cu.
+    """
+
+    grid: VolumeGrid
+    values: Any
+    heights: Any
+    own: Any
+    others: Any
 
 
 class GpuBackprojection:
@@ -53,53 +64,67 @@ class GpuBackprojection:
     """
 
     def __init__(self, work: GpuWork, plan: ParallelPlan, tables: BeamTables) -> None:
-        self.work, self.tables = work, tables
+        self.work, self.tables, self._partners = work, tables, most_partners(tables)
         theta = plan.theta(np.arange(plan.beams))
         rays = np.stack([tables.reach, tables.distance, tables.fan_steps, np.zeros_like(tables.reach)], axis=-1)
-        self._on_gpu = _Tables(
+        self._tables = (
             work.sent(np.stack([np.cos(theta), np.sin(theta)], axis=-1).astype(np.float32)),
             work.sent(tables.partners.astype(np.int32)),
             work.sent(rays.astype(np.float32)),
         )
 
-    def volume(self, grid: VolumeGrid) -> Any:
-        """Zeros on the GPU for a grid, float32, shape grid.shape."""
+    def slab(self, grid: VolumeGrid, sights: int) -> GpuSlab:
+        """A volume of zeros, to which so many beams are added at a time."""
+        heights = self.work.sent((self.tables.axial - 0.5 * (grid.minimum[2] + grid.maximum[2])).astype(np.float32))
+        cupy, columns = self.work.device.cupy, grid.shape[:2]
         with self.work.compute:
-            return self.work.device.cupy.zeros(grid.shape, np.float32)
+            values = cupy.zeros(grid.shape, np.float32)
+            own, others = cupy.empty((sights, *columns, 4), np.float32), cupy.empty((sights, self._partners, *columns, 2), np.float32)
+        return GpuSlab(grid, values, heights, own, others)
 
-    def heights(self, grid: VolumeGrid) -> Any:
-        """Axial positions relative to the middle of a grid, in mm on the GPU; small numbers, so that float32 is enough."""
-        return self.work.sent((self.tables.axial - _middle(grid)).astype(np.float32))
-
-    def add(self, volume: Any, grid: VolumeGrid, heights: Any, beams: Any, first_beam: int) -> None:
+    def add(self, slab: GpuSlab, beams: Any, first_beam: int) -> None:
         """Add filtered beams to a volume; see :func:`MITOReconstructionLib.wfbp.backproject.backproject`.
 
         Parameters
         ----------
-        volume : array on the GPU, float32, shape grid.shape
-        grid : VolumeGrid
-        heights : array on the GPU
-            Of :meth:`heights` for that grid.
+        slab : GpuSlab
         beams : array on the GPU, float32, shape (n, rays, rows)
         first_beam : int
         """
+        step = len(slab.own)
+        with self.work.timed("backprojection", self.work.compute):
+            for first in range(0, len(beams), step):
+                part = beams[first : first + step]
+                self._tabulate(slab, first_beam + first, len(part))
+                self._add(slab, part)
+
+    def _tabulate(self, slab: GpuSlab, first_beam: int, count: int) -> None:
         t = self.tables
-        count, rays, rows = beams.shape
-        (x, y, z), (dx, dy, dz) = grid.origin, grid.spacing
+        (x, y, _), (dx, dy, dz) = slab.grid.origin, slab.grid.spacing
+        nx, ny, _ = slab.grid.shape
         whole = int(np.floor(t.axial_offset))
         numbers = (
-            *(np.int32(n) for n in grid.shape),
+            *(np.int32(n) for n in (nx, ny)),
             *(np.float64(n) for n in (x, dx, y, dy)),
-            *(np.float32(n) for n in (z - _middle(grid), dz)),
-            *(np.int32(n) for n in (first_beam, count, t.beams, t.half_turn, rays, rows)),
-            *(np.float32(n) for n in (t.theta_step, t.t_first / t.t_step, 1.0 / t.t_step)),
+            np.float32(dz),
+            *(np.int32(n) for n in (first_beam, t.beams, t.half_turn, self._partners, len(t.reach))),
+            *(np.float32(n) for n in (t.t_first / t.t_step, 1.0 / t.t_step)),
             np.int32(whole),
-            *(np.float32(n) for n in (t.axial_offset - whole, t.row_middle, 1.0 / t.row_half, t.row_reach / t.row_half)),
+            *(np.float32(n) for n in (t.axial_offset - whole, t.row_middle, 1.0 / t.row_half)),
         )
-        nx, ny, nz = grid.shape
+        blocks = (-(-ny // SIGHT_THREADS), nx, count)
+        self.work.launch("tabulate_sights", blocks, (SIGHT_THREADS, 1, 1), slab.own, slab.others, *self._tables, slab.heights, *numbers)
+
+    def _add(self, slab: GpuSlab, beams: Any) -> None:
+        t = self.tables
+        nx, ny, nz = slab.grid.shape
+        count, rays, rows = beams.shape
+        numbers = (
+            *(np.int32(n) for n in (nx, ny, nz, count, self._partners, rays, rows)),
+            *(np.float32(n) for n in (t.theta_step, t.row_reach / t.row_half)),
+        )
         blocks = (-(-nz // (LANES * VOXELS)), -(-ny // COLUMNS), nx)
-        with self.work.timed("backprojection", self.work.compute):
-            self.work.launch("backproject", blocks, (LANES, COLUMNS, 1), volume, beams, *self._on_gpu, heights, *numbers)
+        self.work.launch("backproject", blocks, (LANES, COLUMNS, 1), slab.values, beams, slab.own, slab.others, *numbers)
 
 
 def filtered_backprojection(
@@ -164,17 +189,17 @@ def _reconstruct_slab(
 ) -> None:
     """Write a slab of the volume to ``out``."""
     first, last = beams_seeing(stream.plan, grid)
-    volume, heights = backprojection.volume(grid), backprojection.heights(grid)
+    slab = backprojection.slab(grid, stream.sizes.sights)
     for start, beams in stream.blocks(first, last, monitor):
-        backprojection.add(volume, grid, heights, beams, start)
+        backprojection.add(slab, beams, start)
         monitor.report(STEP, (start + len(beams) - first) / (last - first))
     compute = stream.work.compute
     if out.flags.c_contiguous:
-        volume.get(stream=compute, out=out)
+        slab.values.get(stream=compute, out=out)
         return
     step = max(1, PIECE // (4 * grid.shape[1] * grid.shape[2]))
     for x in range(0, grid.shape[0], step):
-        out[x : x + step] = volume[x : x + step].get(stream=compute)
+        out[x : x + step] = slab.values[x : x + step].get(stream=compute)
 
 
 def _slabs(grid: VolumeGrid, slices: int) -> range:
@@ -199,7 +224,3 @@ class _Part(Monitor):
     def check(self) -> None:
         """Raise Cancelled where the whole was asked to stop."""
         self._whole.check()
-
-
-def _middle(grid: VolumeGrid) -> float:
-    return 0.5 * (grid.minimum[2] + grid.maximum[2])

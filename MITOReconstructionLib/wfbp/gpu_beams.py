@@ -52,7 +52,7 @@ class GpuWork:
         self.device = device
         cuda = device.cupy.cuda
         module = device.compile(Path(__file__).with_name("kernels.cu").read_text(encoding="utf-8"), OPTIONS)
-        self._kernels = {name: module.get_function(name) for name in ("place_views", "rebin", "backproject")}
+        self._kernels = {name: module.get_function(name) for name in ("place_views", "rebin", "tabulate_sights", "backproject")}
         self.compute, self.copies = cuda.Stream(non_blocking=True), cuda.Stream(non_blocking=True)
         self.seconds = dict.fromkeys(("read", "copy", "rebin", "filter", "backprojection"), 0.0)
         self._running: list[tuple[str, Any, Any]] = []
@@ -150,7 +150,8 @@ class GpuBeams:
         self._shifts = [_Mailbox(work, (sizes.chunk,), np.float64) for _ in range(2)]
         self._positions = [_Mailbox(work, (sizes.block, len(plan.t)), np.float64) for _ in range(2)]
         with work.compute:
-            self._beams = work.device.cupy.empty((sizes.block, len(plan.t), detector.rows), np.float32)
+            # one beam more, since with a single row the kernel looks at the value behind the last, times 0
+            self._beams = work.device.cupy.zeros((sizes.block + 1, len(plan.t), detector.rows), np.float32)
         self._ring: Any = None
         self._loaded, self._turn = (0, 0), 0
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from MITOReconstructionLib.errors import WorkError
 from MITOReconstructionLib.geometry import VolumeGrid
-from MITOReconstructionLib.wfbp.backproject import beams_seeing
+from MITOReconstructionLib.wfbp.backproject import BeamTables, beam_tables, beams_seeing
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["GpuSizes", "choose_sizes"]
+__all__ = ["GpuSizes", "choose_sizes", "most_partners"]
 
 BLOCKS = (64, 32, 16, 8)
 """Beams at a time, the best first: the volume on the GPU is read and written once for each block."""
@@ -30,6 +30,12 @@ USE = 0.9
 RESERVE = 96 << 20
 """Bytes for compiled code and tables."""
 
+SIGHTS = 32
+"""Beams at most that are backprojected at a time."""
+
+TABLE = 256 << 20
+"""Bytes that the table of how these beams see the columns of voxels takes at least, where that many are needed."""
+
 SPANS = 64
 """Blocks that are looked at for the number of views that a block needs."""
 
@@ -39,6 +45,7 @@ class GpuSizes(NamedTuple):
 
     block : beams at a time;
     group : beams that are filtered at a time;
+    sights : beams that are backprojected at a time;
     chunk : views that are sent at a time;
     slices : voxels along z of a slab of the volume; all of them where the volume fits;
     nbytes : on the GPU in all;
@@ -47,6 +54,7 @@ class GpuSizes(NamedTuple):
 
     block: int
     group: int
+    sights: int
     chunk: int
     slices: int
     nbytes: int
@@ -73,18 +81,20 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
     detector = plan.geometry.detector
     pixels = detector.columns * detector.rows
     chunk = max(1, min(CHUNK // (4 * pixels), plan.geometry.views))
-    slice_bytes = 4 * grid.shape[0] * grid.shape[1]
+    columns = grid.shape[0] * grid.shape[1]
+    slice_bytes, sight_bytes = 4 * columns, columns * (16 + 8 * most_partners(beam_tables(plan)))
     room = int(USE * free) - RESERVE
     best, least = None, 0
     for block in BLOCKS:
-        group = min(GROUP, block)
+        group, sights = min(GROUP, block), max(1, min(SIGHTS, block, max(TABLE, room // 20) // sight_bytes))
         beam = len(plan.t) * detector.rows
         tables = 16 * beam + 16 * len(plan.axial_table[1]) + 40 * plan.beams
         fixed = (
             4 * pixels * (_ring(plan, grid, block) + 2 * chunk)
-            + 4 * block * beam
+            + 4 * (block + 1) * beam
             + 16 * block * len(plan.t)
             + 4 * FOURIER * group * length * detector.rows
+            + sights * sight_bytes
             + tables
         )
         slices = min(grid.shape[2], (room - fixed) // slice_bytes)
@@ -94,7 +104,7 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
         if slices < grid.shape[2]:
             slices = max(32 * (slices // 32), min(slices, 32))
         pinned = 2 * (4 * pixels * chunk + 8 * block * len(plan.t) + 8 * chunk)
-        sizes = GpuSizes(block, group, chunk, slices, fixed + slices * slice_bytes + RESERVE, pinned)
+        sizes = GpuSizes(block, group, sights, chunk, slices, fixed + slices * slice_bytes + RESERVE, pinned)
         if best is None or math.ceil(grid.shape[2] / slices) < math.ceil(grid.shape[2] / best.slices):
             best = sizes
     if best is None:
@@ -104,6 +114,11 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
             "or use the backend 'cpu'."
         )
     return best
+
+
+def most_partners(tables: BeamTables) -> int:
+    """How many other beams of its direction a beam shares voxels with, at most; at least 1, for a table that is not empty."""
+    return max(1, int((tables.partners[:, 1] - tables.partners[:, 0]).max()) - 1)
 
 
 def _ring(plan: ParallelPlan, grid: VolumeGrid, block: int) -> int:

@@ -66,113 +66,133 @@ extern "C" __global__ void rebin(const float* __restrict__ ring, const double* _
   beams[((size_t)beam * rays + ray) * rows + row] = cosine[(size_t)ray * rows + row] * (sooner * a + later * b);
 }
 
-// How a beam sees a column of voxels: q, a row's height over half the detector's, is start + step * (voxel - the first one).
-struct Sight {
-  int ray;
-  float share, start, step;
-};
+// How beams see columns of voxels. q is a row's height over half the detector's: q = middle + step * (voxel - middle voxel).
+// Tabulated, so that these divisions and look-ups are not done again for every few voxels of a column.
 
-// The plan in float32 for one grid; axial positions are relative to the height at which the grid's voxel 0 would be 0.
+// The plan in float32 for one grid; heights are relative to the middle of the grid.
 struct Plan {
   const float4* rays;  // of each ray: distance in mm to its point nearest to the axis, to the detector; fan angle in beams; 0
   const float* axial;  // source height in mm at each beam's angle
   int count;           // of rays
   int axial_first;     // beam + axial_first + axial_part is the index in ``axial`` of a beam's angle
-  float axial_part, row_middle, per_half;  // mm, 1/mm
+  float axial_part, row_middle, per_half, z_step;  // mm, 1/mm, mm
 };
 
-// False where the column lies behind the source. ``height`` is that of the first voxel in mm, ``z_step`` between voxels.
-static __device__ __forceinline__ bool sees(const Plan& plan, float place, float depth, int beam, float height, float z_step,
-                                            Sight& sight) {
-  sight.ray = min((int)place, plan.count - 2);
-  sight.share = place - (float)sight.ray;
-  const float4 a = plan.rays[sight.ray], b = plan.rays[sight.ray + 1];
-  const float reach = a.x + sight.share * (b.x - a.x);
-  const float position = plan.axial_part + a.z + sight.share * (b.z - a.z);
+// {middle, step, share of the second ray, first ray}; the last is negative where the beam does not see the column.
+static __device__ __forceinline__ float4 sight(const Plan& plan, float place, float depth, int beam) {
+  const float4 none = {0.0f, 0.0f, 0.0f, -1.0f};
+  if (!(place >= 0.0f && place <= (float)(plan.count - 1))) return none;
+  const int ray = min((int)place, plan.count - 2);
+  const float share = place - (float)ray;
+  const float4 a = plan.rays[ray], b = plan.rays[ray + 1];
+  const float along = a.x + share * (b.x - a.x) + depth;
+  if (along <= 1e-3f * (along - depth)) return none;  // behind the source
+  const float position = plan.axial_part + a.z + share * (b.z - a.z);
   const float whole = floorf(position);
-  const int index = beam + plan.axial_first + (int)whole;
-  const float lower = plan.axial[index];
-  const float source = lower + (position - whole) * (plan.axial[index + 1] - lower);
-  const float along = reach + depth;
-  if (along <= 1e-3f * reach) return false;
-  const float scale = (a.y + sight.share * (b.y - a.y)) / along;
-  sight.start = ((height - source) * scale - plan.row_middle) * plan.per_half;
-  sight.step = z_step * scale * plan.per_half;
-  return true;
+  const float* axial = plan.axial + (beam + plan.axial_first + (int)whole);
+  const float source = axial[0] + (position - whole) * (axial[1] - axial[0]);
+  const float scale = (a.y + share * (b.y - a.y)) / along;
+  const float4 found = {(-source * scale - plan.row_middle) * plan.per_half, plan.z_step * scale * plan.per_half, share, (float)ray};
+  return found;
+}
+
+// One thread for a column of voxels and a beam: x is y, y is x, z is the beam. ``own`` is (beam, x, y); ``others`` is
+// (beam, partner, x, y), with {middle, step} of those beams half turns away that share voxels, or a step of 0.
+extern "C" __global__ void tabulate_sights(float4* __restrict__ own, float2* __restrict__ others, const float2* __restrict__ directions,
+                                           const int2* __restrict__ partners, const float4* __restrict__ ray_table,
+                                           const float* __restrict__ axial, int nx, int ny, double x_first, double x_step,
+                                           double y_first, double y_step, float z_step, int first_beam, int all_beams, int half_turn,
+                                           int most_partners, int rays, float t_offset, float per_t, int axial_first, float axial_part,
+                                           float row_middle, float per_half) {
+  const int iy = blockIdx.x * blockDim.x + threadIdx.x;
+  const int ix = blockIdx.y;
+  const int number = blockIdx.z;
+  if (ix >= nx || iy >= ny) return;
+  const Plan plan = {ray_table, axial, rays, axial_first, axial_part, row_middle, per_half, z_step};
+  const float x = (float)(x_first + ix * x_step), y = (float)(y_first + iy * y_step);
+  const int beam = first_beam + number;
+  const float2 direction = directions[beam];
+  const float t = x * direction.x + y * direction.y, depth = y * direction.x - x * direction.y;
+  const size_t column = (size_t)ix * ny + iy, columns = (size_t)nx * ny;
+  own[number * columns + column] = sight(plan, t * per_t - t_offset, depth, beam);
+  const int2 range = partners[beam];
+  float2* out = others + number * most_partners * columns + column;
+  int count = 0;
+  for (int half = range.x; half < range.y; ++half) {
+    const int other = beam + half * half_turn;
+    if (half == 0 || other < 0 || other >= all_beams) continue;
+    const float sign = half & 1 ? -1.0f : 1.0f;
+    const float4 found = sight(plan, sign * t * per_t - t_offset, sign * depth, other);
+    if (found.w < 0.0f) continue;
+    out[count++ * columns] = {found.x, found.y};
+  }
+  for (; count < most_partners; ++count) out[count * columns] = {0.0f, 0.0f};
 }
 
 static __device__ __forceinline__ float row_weight(float q) {
   const float s = q * q;
   float a = fmaxf(1.0f - s, 0.0f);
   a *= a;
-  return a * a / (s + SOFTNESS) + LEAST;
+  return a * a * (1.0f / (s + SOFTNESS)) + LEAST;
 }
 
 // Add filtered beams to a volume, each voxel with its row's weight over the sum of those of all beams of the same direction
 // that see it. One thread for VOXELS voxels of a column, LANES apart: x is z, y is y, z is x.
 extern "C" __global__ void __launch_bounds__(256)
-    backproject(float* __restrict__ volume, const float* __restrict__ beams, const float2* __restrict__ directions,
-                const int2* __restrict__ partners, const float4* __restrict__ ray_table, const float* __restrict__ axial, int nx, int ny,
-                int nz, double x_first, double x_step, double y_first, double y_step, float z_first, float z_step, int first_beam,
-                int count, int all_beams, int half_turn, int rays, int rows, float theta_step, float t_offset, float per_t,
-                int axial_first, float axial_part, float row_middle, float per_half, float limit) {
+    backproject(float* __restrict__ volume, const float* __restrict__ beams, const float4* __restrict__ own,
+                const float2* __restrict__ others, int nx, int ny, int nz, int count, int most_partners, int rays, int rows,
+                float theta_step, float limit) {
   const int iz = blockIdx.x * (LANES * VOXELS) + threadIdx.x;
   const int iy = blockIdx.y * blockDim.y + threadIdx.y;
   const int ix = blockIdx.z;
   if (ix >= nx || iy >= ny || iz >= nz) return;
-  const Plan plan = {ray_table, axial, rays, axial_first, axial_part, row_middle, per_half};
-  const float x = (float)(x_first + ix * x_step), y = (float)(y_first + iy * y_step);
-  const float height = z_first + (float)iz * z_step, stride = (float)LANES * z_step;
-  const float last_ray = (float)(rays - 1), last_row = (float)(rows - 1), half_rows = 0.5f * (float)rows;
+  const size_t column = (size_t)ix * ny + iy, columns = (size_t)nx * ny;
+  const float z = (float)iz - 0.5f * (float)(nz - 1);
+  const float half_rows = 0.5f * (float)rows, last_row = (float)(rows - 1) * 0.9999999f, last_pair = (float)max(rows - 2, 0);
   float sum[VOXELS];
 #pragma unroll
   for (int j = 0; j < VOXELS; ++j) sum[j] = 0.0f;
 
   for (int number = 0; number < count; ++number) {
-    const int beam = first_beam + number;
-    const float2 direction = directions[beam];
-    const float t = x * direction.x + y * direction.y, depth = y * direction.x - x * direction.y;
-    const float place = t * per_t - t_offset;
-    if (!(place >= 0.0f && place <= last_ray)) continue;
-    Sight own;
-    if (!sees(plan, place, depth, beam, height, stride, own)) continue;
-    if (own.start > limit || own.start + (float)(VOXELS - 1) * own.step < -limit) continue;
+    const float4 mine = own[number * columns + column];
+    if (mine.w < 0.0f) continue;
+    const float q = mine.x + mine.y * z, step = (float)LANES * mine.y;
+    if (q > limit || q + (float)(VOXELS - 1) * step < -limit) continue;
     float weight[VOXELS], total[VOXELS];
 #pragma unroll
-    for (int j = 0; j < VOXELS; ++j) total[j] = weight[j] = row_weight(own.start + (float)j * own.step);
-
-    const int2 range = partners[beam];
-    for (int half = range.x; half < range.y; ++half) {
-      const int other = beam + half * half_turn;
-      if (half == 0 || other < 0 || other >= all_beams) continue;
-      const float sign = half & 1 ? -1.0f : 1.0f;
-      const float other_place = sign * t * per_t - t_offset;
-      if (!(other_place >= 0.0f && other_place <= last_ray)) continue;
-      Sight theirs;
-      if (!sees(plan, other_place, sign * depth, other, height, stride, theirs)) continue;
-      if (theirs.start > limit || theirs.start + (float)(VOXELS - 1) * theirs.step < -limit) continue;
+    for (int j = 0; j < VOXELS; ++j) {
+      const float qj = q + (float)j * step;
+      total[j] = weight[j] = fabsf(qj) <= limit ? row_weight(qj) : 0.0f;
+    }
+    const float2* other = others + number * most_partners * columns + column;
+    for (int partner = 0; partner < most_partners; ++partner, other += columns) {
+      const float2 theirs = *other;
+      if (theirs.y == 0.0f) break;
+      const float p = theirs.x + theirs.y * z, stride = (float)LANES * theirs.y;
+      if (p > limit || p + (float)(VOXELS - 1) * stride < -limit) continue;
 #pragma unroll
       for (int j = 0; j < VOXELS; ++j) {
-        const float q = theirs.start + (float)j * theirs.step;
-        if (fabsf(q) <= limit) total[j] += row_weight(q);
+        const float pj = p + (float)j * stride;
+        if (weight[j] > 0.0f && fabsf(pj) <= limit) total[j] += row_weight(pj);
       }
     }
 
-    const float* left = beams + ((size_t)number * rays + own.ray) * rows;
-    const float* right = left + rows;
+    const float* left = beams + ((size_t)number * rays + (int)mine.w) * rows;
+    const float start = q * half_rows + (half_rows - 0.5f), rise = step * half_rows, share = mine.z;
 #pragma unroll
     for (int j = 0; j < VOXELS; ++j) {
-      const float q = own.start + (float)j * own.step;
-      if (fabsf(q) > limit) continue;
-      const float row = fminf(fmaxf(q * half_rows + (half_rows - 0.5f), 0.0f), last_row);
-      const int below = (int)row, above = min(below + 1, rows - 1);
-      const float low = left[below] + own.share * (right[below] - left[below]);
-      const float high = left[above] + own.share * (right[above] - left[above]);
-      sum[j] += weight[j] / total[j] * (low + (row - (float)below) * (high - low));
+      if (weight[j] > 0.0f) {
+        const float row = fminf(fmaxf(start + (float)j * rise, 0.0f), last_row);
+        const float below = fminf(floorf(row), last_pair);
+        const float* at = left + (int)below;
+        const float low = at[0] + share * (at[rows] - at[0]);
+        const float high = at[1] + share * (at[rows + 1] - at[1]);
+        sum[j] += weight[j] * (1.0f / total[j]) * (low + (row - below) * (high - low));
+      }
     }
   }
 
-  float* out = volume + ((size_t)ix * ny + iy) * nz;
+  float* out = volume + column * nz;
 #pragma unroll
   for (int j = 0; j < VOXELS; ++j) {
     const int k = iz + j * LANES;

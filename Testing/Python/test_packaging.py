@@ -65,7 +65,8 @@ def own_files() -> list[Path]:
 
 def test_every_file_of_the_library_is_packaged() -> None:
     listed = listed_scripts(LIBRARY)
-    there = {path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    there = {path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*") if path.is_file()}
+    there = {name for name in there if "__pycache__" not in name}
     there -= {"CMakeLists.txt", *listed_scripts(LIBRARY, "RESOURCES")}
     missing, gone = sorted(there - set(listed)), sorted(set(listed) - there)
     assert not missing, "add to MITOReconstructionLib/CMakeLists.txt:\n  " + "\n  ".join(missing)

@@ -12,7 +12,7 @@ from fake_cupy import FakeCupy
 
 from MITOReconstructionLib import InputError, Monitor, Progress, Scan, VolumeGrid, mito_geometry, reconstruct
 from MITOReconstructionLib.errors import Cancelled, MissingPackageError, WorkError
-from MITOReconstructionLib.geometry import ScanGeometry
+from MITOReconstructionLib.geometry import Detector, ScanGeometry
 from MITOReconstructionLib.jobs import speed
 from MITOReconstructionLib.jobs.estimate import estimate
 from MITOReconstructionLib.projectors.backends import FBP, choose_backend, describe_backends
@@ -75,6 +75,14 @@ def test_the_volume_is_that_of_the_cpu(options: dict[str, float]) -> None:
     assert facts["slabs"] == 1
     assert set(facts["seconds"]) == {"read", "copy", "rebin", "filter", "backprojection"}
     assert found.provenance["report"] == expected.provenance["report"]
+
+
+@pytest.mark.usefixtures("cupy")
+def test_a_detector_of_one_row() -> None:
+    angles = np.arange(180) * 2 * math.pi / 180
+    fan = ScanGeometry(angles, np.zeros(180), 503.0, 0.0, Detector(80, 1, -0.3, 0.3, -6.0, 6.0, 503.0))
+    scan, box = scan_of(fan), VolumeGrid((-40, -60, -3), (80, 40, 3), (12, 10, 4))
+    assert_same(*(reconstruct(scan, grid=box, backend=name).array for name in ("cuda", "cpu")))
 
 
 @pytest.mark.usefixtures("cupy")
@@ -196,7 +204,7 @@ def test_memory_that_runs_out_at_work_is_said(cupy: FakeCupy, ball: Scan, monkey
     assert cupy.used == 0
 
 
-@pytest.mark.parametrize("kernel", ["place_views", "rebin", "backproject"])
+@pytest.mark.parametrize("kernel", ["place_views", "rebin", "tabulate_sights", "backproject"])
 def test_a_failure_on_the_gpu_is_said_and_nothing_falls_back(cupy: FakeCupy, ball: Scan, kernel: str) -> None:
     cupy.fails = kernel
     with pytest.raises(WorkError, match=r"The GPU failed at .*CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure\. Try again"):
@@ -229,7 +237,7 @@ def test_it_stops_between_blocks_when_asked(cupy: FakeCupy, ball: Scan) -> None:
     monitor = Monitor(stop)
     with pytest.raises(Cancelled):
         reconstruct(ball, grid=GRID, backend="cuda", monitor=monitor)
-    assert cupy.launches.count("backproject") == 1
+    assert cupy.launches.count("rebin") == 1
     assert cupy.used == 0
 
 
@@ -237,7 +245,7 @@ def test_it_stops_between_blocks_when_asked(cupy: FakeCupy, ball: Scan) -> None:
 
 
 def test_the_estimate_knows_the_gpu(cupy: FakeCupy, ball: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"_known": {}, "SIDE": 24, "HEIGHTS": (8, 32)}.items():
+    for name, value in {"_known": {}, "SIDE": 24, "HEIGHTS": (8, 32), "VIEWS": 16}.items():
         monkeypatch.setattr(speed, name, value)
     on_gpu, on_cpu = (estimate(ball, GRID, backend=name) for name in ("auto", "cpu"))
     assert on_gpu.possible

@@ -99,16 +99,15 @@ def test_backprojection_is_that_of_the_cpu(device: CudaBackend, name: str) -> No
     assert (plan.row_extension > 0) == (name not in {"slow helix", "circle", "the whole field of view"})
     tables, work = beam_tables(plan), GpuWork(device)
     backprojection = GpuBackprojection(work, plan, tables)
-    expected, found = np.zeros(grid.shape, np.float32), backprojection.volume(grid)
-    heights = backprojection.heights(grid)
+    expected, slab = np.zeros(grid.shape, np.float32), backprojection.slab(grid, 19)
     first, last = beams_seeing(plan, grid)
     data = np.random.default_rng(3).normal(1.0, 1.0, (last - first, len(plan.t), geometry.detector.rows)).astype(np.float32)
     block = 1 if "whole" in name else 50  # one alone has nothing but memory that it must not read behind its last ray
     for start in range(first, last, block):
         part = data[start - first : start - first + block]
         backproject(expected, grid, part, start, tables)
-        backprojection.add(found, grid, heights, work.sent(part), start)
-    difference = np.abs(found.get(stream=work.compute) - expected) / np.abs(expected).max()
+        backprojection.add(slab, work.sent(part), start)
+    difference = np.abs(slab.values.get(stream=work.compute) - expected) / np.abs(expected).max()
     seen = np.zeros(grid.shape, np.float32)
     fill_unseen(seen, grid, tables, 1.0)
     assert np.count_nonzero(seen == 0) > 1000
