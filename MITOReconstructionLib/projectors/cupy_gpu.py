@@ -105,7 +105,8 @@ class CudaBackend:
             ) from error
 
     def release(self) -> None:
-        """Give the memory that CuPy's pools hold unused back to the driver and the system."""
+        """Give the memory that CuPy holds unused, in its pools and for Fourier transforms, back to the driver and the system."""
+        self.cupy.fft.config.get_plan_cache().clear()
         self.cupy.get_default_memory_pool().free_all_blocks()
         self.cupy.get_default_pinned_memory_pool().free_all_blocks()
 

@@ -168,7 +168,8 @@ class FakeCupy(ModuleType):
         self.damaged = False
         self.launches: list[str] = []
         self._pinned: list[tuple[int, int]] = []
-        self.fft = SimpleNamespace(rfft=self._rfft, irfft=self._irfft)
+        plans = SimpleNamespace(get_plan_cache=lambda: SimpleNamespace(clear=lambda: None))
+        self.fft = SimpleNamespace(rfft=self._rfft, irfft=self._irfft, config=plans)
         self.cuda = ModuleType("cupy.cuda")
         self.cuda.__dict__.update(
             Stream=Stream,
@@ -178,6 +179,8 @@ class FakeCupy(ModuleType):
             alloc_pinned_memory=self._pin,
             runtime=SimpleNamespace(
                 getDeviceCount=self._count,
+                driverGetVersion=lambda: 12090,
+                runtimeGetVersion=lambda: 12090,
                 getDeviceProperties=lambda number: {"name": b"Test GPU"},
                 memGetInfo=lambda: (self.total - self.used, self.total),
                 CUDARuntimeError=CUDARuntimeError,
