@@ -2,6 +2,8 @@
 
 CuPy's quirks are kept here:
 
+* CUDA's libraries come as Python packages of their own; CuPy finds them when ``cupy.cuda.cufft`` is first looked up, and not
+  when it is imported;
 * it comes for one major version of CUDA, as ``cupy-cuda12x`` or ``cupy-cuda13x``, and imports without a driver: only the
   count of devices says that there is none;
 * Python's own numbers go to kernels as 64 bits, so kernels get NumPy's numbers;
@@ -125,7 +127,9 @@ def _import_cupy() -> ModuleType:
         raise MissingPackageError("cupy-cuda12x", "The backend 'cuda'", INSTALL)
     try:
         import cupy
-        import cupy.cuda.cufft
-    except ImportError as error:
-        raise MissingPackageError("cupy-cuda12x", f"The backend 'cuda' ({error})", INSTALL) from error
+
+        _ = cupy.cuda.cufft, cupy.cuda.compiler  # looks for CUDA's libraries among Python's packages, which an import does not
+    except (ImportError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MissingPackageError("cupy-cuda12x", f"The backend 'cuda' ({reason})", INSTALL) from error
     return cupy  # type: ignore[no-any-return]

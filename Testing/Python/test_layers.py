@@ -178,7 +178,7 @@ def test_a_file_without_a_docstring_is_a_fault() -> None:
         ("export/a.py", "from MITOReconstructionLib.geometry import VolumeGrid\nimport nrrd"),
         ("projectors/odl_operator.py", "import odl"),
         ("projectors/astra_backend.py", "import astra"),
-        ("projectors/cupy_gpu.py", "import cupy.cuda.cufft"),
+        ("projectors/cupy_gpu.py", "import cupy"),
         ("scene/a.py", "import slicer\nimport vtk\nfrom MITOReconstructionLib.live import x"),
         ("panels/a.py", "import qt\nimport ctk\nimport slicer"),
         ("__init__.py", "from MITOReconstructionLib.scene import show"),

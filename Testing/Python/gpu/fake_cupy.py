@@ -188,12 +188,12 @@ class FakeCupy(ModuleType):
             driver=SimpleNamespace(CUDADriverError=CUDADriverError),
             compiler=SimpleNamespace(CompileException=CompileException),
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-            cufft=SimpleNamespace(CuFFTError=CuFFTError),
+            cufft=SimpleNamespace(CuFFTError=CuFFTError),  # in CuPy it is there once it is looked up
         )
 
     def modules(self) -> dict[str, Any]:
         """What goes into ``sys.modules``."""
-        return {"cupy": self, "cupy.cuda": self.cuda, "cupy.cuda.cufft": self.cuda.cufft}
+        return {"cupy": self, "cupy.cuda": self.cuda}
 
     # ---- memory ----------------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ def test_the_volume_is_that_of_the_cpu(options: dict[str, float]) -> None:
 def test_a_detector_of_one_row() -> None:
     angles = np.arange(180) * 2 * math.pi / 180
     fan = ScanGeometry(angles, np.zeros(180), 503.0, 0.0, Detector(80, 1, -0.3, 0.3, -6.0, 6.0, 503.0))
-    scan, box = scan_of(fan), VolumeGrid((-40, -60, -3), (80, 40, 3), (12, 10, 4))
+    scan, box = scan_of(fan), VolumeGrid((-152, -152, -3), (152, 152, 3), (26, 26, 4))
     assert_same(*(reconstruct(scan, grid=box, backend=name).array for name in ("cuda", "cpu")))
 
 
@@ -181,8 +181,12 @@ def test_what_a_backend_does_not_do_is_refused(ball: Scan) -> None:
 
 
 def test_cupy_that_does_not_load_is_said(cupy: FakeCupy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy.cuda.cufft", None)
-    with pytest.raises(MissingPackageError, match=r"The backend 'cuda' \(.*cufft.*\) needs"):
+    def lookup(name: str) -> None:
+        raise ImportError(f'Failure finding "lib{name}.so.11"\nand so on')
+
+    monkeypatch.delattr(cupy.cuda, "cufft")
+    monkeypatch.setattr(cupy.cuda, "__getattr__", lookup, raising=False)
+    with pytest.raises(MissingPackageError, match=r"The backend 'cuda' \(Failure finding \"libcufft\.so\.11\"\) needs"):
         CudaBackend()
 
 
