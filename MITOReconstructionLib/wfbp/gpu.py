@@ -110,7 +110,7 @@ class GpuBackprojection:
             *(np.int32(n) for n in (first_beam, t.beams, t.half_turn, self._partners, len(t.reach))),
             *(np.float32(n) for n in (t.t_first / t.t_step, 1.0 / t.t_step)),
             np.int32(whole),
-            *(np.float32(n) for n in (t.axial_offset - whole, t.row_middle, 1.0 / t.row_half)),
+            *(np.float32(n) for n in (t.axial_offset - whole, t.row_middle, 1.0 / t.row_half, t.row_reach / t.row_half)),
         )
         blocks = (-(-ny // SIGHT_THREADS), nx, count)
         self.work.launch("tabulate_sights", blocks, (SIGHT_THREADS, 1, 1), slab.own, slab.others, *self._tables, slab.heights, *numbers)

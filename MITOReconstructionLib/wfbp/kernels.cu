@@ -103,7 +103,7 @@ extern "C" __global__ void tabulate_sights(float4* __restrict__ own, float2* __r
                                            const float* __restrict__ axial, int nx, int ny, double x_first, double x_step,
                                            double y_first, double y_step, float z_step, int first_beam, int all_beams, int half_turn,
                                            int most_partners, int rays, float t_offset, float per_t, int axial_first, float axial_part,
-                                           float row_middle, float per_half) {
+                                           float row_middle, float per_half, float limit) {
   const int iy = blockIdx.x * blockDim.x + threadIdx.x;
   const int ix = blockIdx.y;
   const int number = blockIdx.z;
@@ -114,7 +114,8 @@ extern "C" __global__ void tabulate_sights(float4* __restrict__ own, float2* __r
   const float2 direction = directions[beam];
   const float t = x * direction.x + y * direction.y, depth = y * direction.x - x * direction.y;
   const size_t column = (size_t)ix * ny + iy, columns = (size_t)nx * ny;
-  own[number * columns + column] = sight(plan, t * per_t - t_offset, depth, beam);
+  const float4 mine = sight(plan, t * per_t - t_offset, depth, beam);
+  own[number * columns + column] = mine;
   const int2 range = partners[beam];
   float2* out = others + number * most_partners * columns + column;
   int count = 0;
@@ -123,7 +124,9 @@ extern "C" __global__ void tabulate_sights(float4* __restrict__ own, float2* __r
     if (half == 0 || other < 0 || other >= all_beams) continue;
     const float sign = half & 1 ? -1.0f : 1.0f;
     const float4 found = sight(plan, sign * t * per_t - t_offset, sign * depth, other);
-    if (found.w < 0.0f) continue;
+    if (mine.w < 0.0f || found.w < 0.0f) continue;
+    const float apart = fabsf(mine.x / mine.y - found.x / found.y);  // what lies farther apart has no voxels in common
+    if (apart > limit / mine.y + limit / found.y + 1.0f) continue;
     out[count++ * columns] = {found.x, found.y};
   }
   for (; count < most_partners; ++count) out[count * columns] = {0.0f, 0.0f};

@@ -266,3 +266,20 @@ def test_the_estimate_refuses_what_does_not_fit_on_the_gpu(cupy: FakeCupy, ball:
     cupy.total = 100 << 20
     (reason,) = estimate(ball, GRID, backend="cuda").reasons
     assert "The GPU has 0.10 GiB of free memory" in reason
+
+
+def test_less_memory_means_smaller_blocks_and_then_slabs() -> None:
+    """The real scan: 64 beams at a time and one piece where there is room, and never more than there is."""
+    plan, grid = ParallelPlan(mito_geometry(1, turns=1.6)), VolumeGrid((-80, -200, 200), (130, 20, 310), (420, 440, 220))
+    found = []
+    for free in (80 << 30, 2 << 30, 11 << 27, 5 << 28, 9 << 27):
+        sizes = choose_sizes(plan, grid, 3125, free)
+        assert sizes.nbytes <= free
+        assert sizes.sights <= sizes.block
+        found.append((sizes.block, sizes.slices))
+    assert found[0] == (64, 220)
+    assert found == sorted(found, key=lambda pair: (pair[1], pair[0]), reverse=True)
+    assert 8 <= found[-1][0] < 64
+    assert found[-1][1] < 220
+    with pytest.raises(WorkError, match=r"needs 1\.05 GiB at least"):
+        choose_sizes(plan, grid, 3125, 1 << 29)

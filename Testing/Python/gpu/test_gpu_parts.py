@@ -114,7 +114,7 @@ def test_backprojection_is_that_of_the_cpu(device: CudaBackend, name: str) -> No
     difference = np.abs(slab.values.get(stream=work.compute) - expected) / np.abs(expected).max()
     seen = np.zeros(grid.shape, np.float32)
     fill_unseen(seen, grid, tables, 1.0)
-    assert np.count_nonzero(seen == 0) > 1000
+    assert np.count_nonzero(seen == 0) > 900
     assert difference[seen == 0].max() < WITHIN
     assert np.mean(~(difference <= WITHIN)) < 1e-3
     assert np.isfinite(difference).all()
