@@ -17,7 +17,7 @@ from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.jobs.machine import available_memory, free_disk, gibibytes
 from MITOReconstructionLib.jobs.memory import gpu_sizes, largest_that_fits, peak_memory
 from MITOReconstructionLib.jobs.request import Request
-from MITOReconstructionLib.jobs.speed import coverage_speed, fbp_speed, gpu_speed, projector_speed
+from MITOReconstructionLib.jobs.speed import fbp_speed, gpu_speed, projector_speed
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.projectors.backends import AUTO, Backend
@@ -176,8 +176,7 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     columns, voxels = _updates(request.geometry, request.grid, seeing)
     reading = 4 * pixels / READING
     if request.method.name == "fbp" and isinstance(device, CudaBackend):
-        turns = len(seeing) * abs(request.geometry.angle_step) / math.pi
-        return reading + gpu_speed(device).seconds(columns, voxels, pixels) + coverage_speed() * request.grid.size * max(1.0, turns)
+        return reading + gpu_speed(device).seconds(columns, voxels, pixels)
     if request.method.name == "fbp":
         return reading + 1.6 * fbp_speed().seconds(columns, voxels, pixels)  # the rest is for the coverage
     speed = projector_speed(device)

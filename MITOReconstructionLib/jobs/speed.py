@@ -16,7 +16,6 @@ from MITOReconstructionLib.projectors.backends import Backend
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables
-from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu import GpuBackprojection
 from MITOReconstructionLib.wfbp.gpu_beams import GpuBeams, GpuWork
@@ -25,7 +24,7 @@ from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.stream import BeamStream
 from MITOReconstructionLib.wfbp.warm import compile_kernels
 
-__all__ = ["Speed", "coverage_speed", "fbp_speed", "gpu_speed", "projector_speed"]
+__all__ = ["Speed", "fbp_speed", "gpu_speed", "projector_speed"]
 
 SIDE = 96
 """Voxels along x and y of the small problems."""
@@ -66,11 +65,6 @@ def fbp_speed() -> Speed:
 def gpu_speed(device: CudaBackend) -> Speed:
     """Speed of filtered backprojection on a GPU; the first time it waits for the kernels to be compiled."""
     return _once(f"fbp {device.description}", lambda: _measure_gpu(device))
-
-
-def coverage_speed() -> float:
-    """Seconds that it takes to see whether a voxel is covered, for each half turn."""
-    return _once("coverage", _measure_coverage).voxel
 
 
 def projector_speed(backend: Backend) -> Speed:
@@ -125,15 +119,6 @@ def _measure_gpu(device: CudaBackend) -> Speed:
             work.finish()
             times[height] = time.perf_counter() - begin
     return _speed([times[height] for height in HEIGHTS], pixel)
-
-
-def _measure_coverage() -> Speed:
-    geometry = _geometry()
-    tables, grid = beam_tables(ParallelPlan(geometry)), _grid(HEIGHTS[1])
-    volume = np.zeros(grid.shape, dtype=np.float32)
-    fill_unseen(np.zeros((1, 1, 1), dtype=np.float32), _grid(1, 1), tables, 0.0)  # compiled
-    seconds = _timed(lambda: fill_unseen(volume, grid, tables, 0.0))
-    return Speed(0.0, seconds / (2 * grid.size))
 
 
 def _measure_projector(backend: Backend) -> Speed:

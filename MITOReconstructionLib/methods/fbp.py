@@ -66,10 +66,12 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     tables = beam_tables(plan)
     facts: dict[str, Any] = {}
     if isinstance(problem.backend, CudaBackend):
-        volume, facts["gpu"] = filtered_backprojection(problem.backend, problem.scan, problem.views, plan, ramp, tables, grid, monitor)
+        volume, unseen, facts["gpu"] = filtered_backprojection(
+            problem.backend, problem.scan, problem.views, plan, ramp, tables, grid, parameters.fill_value, monitor
+        )
     else:
         volume = _on_cpu(problem, plan, ramp, tables)
-    unseen = fill_unseen(volume, grid, tables, parameters.fill_value, monitor)
+        unseen = fill_unseen(volume, grid, tables, parameters.fill_value, monitor)
     return Result(
         volume,
         {

@@ -16,6 +16,7 @@ from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.backproject import BeamTables, beams_seeing
+from MITOReconstructionLib.wfbp.coverage import direction_stride
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu_beams import LANES, VOXELS, GpuBeams, GpuWork
 from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes, most_partners
@@ -25,6 +26,9 @@ __all__ = ["GpuBackprojection", "GpuSlab", "filtered_backprojection"]
 
 COLUMNS = 8
 """Columns of voxels of a block of threads."""
+
+FILLERS = (8, 16)
+"""Threads of a block that looks for unseen voxels, along z (32 voxels each) and y."""
 
 SIGHT_THREADS = 128
 """Threads of a block that works out how beams see columns of voxels."""
@@ -98,6 +102,27 @@ class GpuBackprojection:
                 self._tabulate(slab, first_beam + first, len(part))
                 self._add(slab, part)
 
+    def fill_unseen(self, slab: GpuSlab, value: float) -> int:
+        """Set the voxels that some direction does not see, and count them; see :func:`MITOReconstructionLib.wfbp.coverage.fill_unseen`."""
+        t, work = self.tables, self.work
+        (x, y, z), (dx, dy, dz) = slab.grid.origin, slab.grid.spacing
+        nx, ny, nz = slab.grid.shape
+        theta = t.theta_first + np.arange(t.half_turn) * t.theta_step
+        directions = work.sent(np.stack([np.cos(theta), np.sin(theta)], axis=-1))
+        tables = [work.sent(table) for table in (t.reach, t.distance, t.fan_steps, t.axial)]
+        counts = work.sent(np.zeros(nx, np.int32))
+        numbers = (
+            *(np.int32(n) for n in (nx, ny, nz)),
+            *(np.float64(n) for n in (x, dx, y, dy, z, dz)),
+            *(np.int32(n) for n in (t.beams, t.half_turn, direction_stride(t), len(t.reach))),
+            *(np.float64(n) for n in (t.t_first, t.t_step, t.axial_offset, t.row_middle, t.row_reach)),
+            np.float32(value),
+        )
+        blocks = (-(-nz // (32 * FILLERS[0])), -(-ny // FILLERS[1]), nx)
+        with work.timed("coverage", work.compute):
+            work.launch("fill_unseen", blocks, (*FILLERS, 1), slab.values, counts, directions, *tables, *numbers)
+        return int(counts.get(stream=work.compute).sum(dtype=np.int64))
+
     def _tabulate(self, slab: GpuSlab, first_beam: int, count: int) -> None:
         t = self.tables
         (x, y, _), (dx, dy, dz) = slab.grid.origin, slab.grid.spacing
@@ -135,8 +160,9 @@ def filtered_backprojection(
     ramp: RampFilter,
     tables: BeamTables,
     grid: VolumeGrid,
+    fill_value: float,
     monitor: Monitor,
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
+) -> tuple[NDArray[np.float32], int, dict[str, Any]]:
     """Reconstruct on a GPU.
 
     Parameters
@@ -146,14 +172,18 @@ def filtered_backprojection(
     views : int array, shape (n,)
         The scan's views that ``plan`` was made for.
     plan, ramp, tables, grid : ParallelPlan, RampFilter, BeamTables, VolumeGrid
+    fill_value : float
+        Of voxels that some direction does not see, in 1/mm.
     monitor : Monitor
 
     Returns
     -------
     volume : float32, shape grid.shape, 1/mm
+    unseen : int
+        Number of these voxels.
     facts : dict
         ``slabs``, ``beams_at_a_time``, ``bytes`` on the GPU, and ``seconds`` of the parts, which overlap: reading by the
-        computer, copying to the GPU, rebinning, filtering and backprojection on it.
+        computer, copying to the GPU, rebinning, filtering, backprojection and coverage on it.
 
     Raises
     ------
@@ -164,7 +194,7 @@ def filtered_backprojection(
     Cancelled
         When the run was asked to stop.
     """
-    volume = np.zeros(grid.shape, dtype=np.float32)
+    volume, unseen = np.empty(grid.shape, dtype=np.float32), 0
     monitor.report(COMPILING, 0.0)
     with device.working(f"filtered backprojection of {' x '.join(map(str, grid.shape))} voxels"):
         work = GpuWork(device)
@@ -176,30 +206,33 @@ def filtered_backprojection(
             for number, first in enumerate(slabs):
                 last = min(first + sizes.slices, grid.shape[2])
                 slab = grid.region((0, 0, first), (*grid.shape[:2], last))
-                _reconstruct_slab(stream, backprojection, slab, volume[:, :, first:last], _part(monitor, number, len(slabs)))
+                part = _part(monitor, number, len(slabs))
+                unseen += _reconstruct_slab(stream, backprojection, slab, fill_value, volume[:, :, first:last], part)
         finally:
             work.finish()
             device.release()
     seconds = {name: round(value, 3) for name, value in work.seconds.items()}
-    return volume, {"slabs": len(slabs), "beams_at_a_time": sizes.block, "bytes": sizes.nbytes, "seconds": seconds}
+    return volume, unseen, {"slabs": len(slabs), "beams_at_a_time": sizes.block, "bytes": sizes.nbytes, "seconds": seconds}
 
 
 def _reconstruct_slab(
-    stream: GpuBeams, backprojection: GpuBackprojection, grid: VolumeGrid, out: NDArray[np.float32], monitor: Monitor
-) -> None:
-    """Write a slab of the volume to ``out``."""
+    stream: GpuBeams, backprojection: GpuBackprojection, grid: VolumeGrid, fill_value: float, out: NDArray[np.float32], monitor: Monitor
+) -> int:
+    """Write a slab of the volume to ``out``, and count its unseen voxels."""
     first, last = beams_seeing(stream.plan, grid)
     slab = backprojection.slab(grid, stream.sizes.sights)
     for start, beams in stream.blocks(first, last, monitor):
         backprojection.add(slab, beams, start)
         monitor.report(STEP, (start + len(beams) - first) / (last - first))
+    unseen = backprojection.fill_unseen(slab, fill_value)
     compute = stream.work.compute
     if out.flags.c_contiguous:
         slab.values.get(stream=compute, out=out)
-        return
+        return unseen
     step = max(1, PIECE // (4 * grid.shape[1] * grid.shape[2]))
     for x in range(0, grid.shape[0], step):
         out[x : x + step] = slab.values[x : x + step].get(stream=compute)
+    return unseen
 
 
 def _slabs(grid: VolumeGrid, slices: int) -> range:

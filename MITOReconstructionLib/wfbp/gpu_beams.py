@@ -52,9 +52,11 @@ class GpuWork:
         self.device = device
         cuda = device.cupy.cuda
         module = device.compile(Path(__file__).with_name("kernels.cu").read_text(encoding="utf-8"), OPTIONS)
-        self._kernels = {name: module.get_function(name) for name in ("place_views", "rebin", "tabulate_sights", "backproject")}
+        self._kernels = {
+            name: module.get_function(name) for name in ("place_views", "rebin", "tabulate_sights", "backproject", "fill_unseen")
+        }
         self.compute, self.copies = cuda.Stream(non_blocking=True), cuda.Stream(non_blocking=True)
-        self.seconds = dict.fromkeys(("read", "copy", "rebin", "filter", "backprojection"), 0.0)
+        self.seconds = dict.fromkeys(("read", "copy", "rebin", "filter", "backprojection", "coverage"), 0.0)
         self._running: list[tuple[str, Any, Any]] = []
 
     def launch(self, name: str, grid: tuple[int, int, int], block: tuple[int, int, int], *arguments: Any) -> None:

@@ -88,7 +88,7 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
     for block in BLOCKS:
         group, sights = min(GROUP, block), max(1, min(SIGHTS, block, max(TABLE, room // 20) // sight_bytes))
         beam = len(plan.t) * detector.rows
-        tables = 16 * beam + 16 * len(plan.axial_table[1]) + 40 * plan.beams
+        tables = 16 * beam + 32 * len(plan.axial_table[1]) + 64 * plan.beams
         fixed = (
             4 * pixels * (_ring(plan, grid, block) + 2 * chunk)
             + 4 * (block + 1) * beam

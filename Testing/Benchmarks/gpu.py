@@ -125,7 +125,7 @@ def correctness(device: Any, scale: float) -> dict[str, Any]:
 
 
 def with_little_memory(geometry: Any, grid: Any) -> Any:
-    """The GPU with the least memory that would do, so that the volume is done in slabs."""
+    """The GPU with little more memory than would do for one slice, so that the volume is done in a few slabs."""
     from MITOReconstructionLib.errors import WorkError
     from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
     from MITOReconstructionLib.wfbp.filters import RampFilter
@@ -135,7 +135,7 @@ def with_little_memory(geometry: Any, grid: Any) -> Any:
     plan = ParallelPlan(geometry)
     length = RampFilter.design(len(plan.t), plan.t_step).length
     low, high = 0, 1 << 34
-    while high - low > 1 << 16:
+    while high - low > 1 << 10:
         middle = (low + high) // 2
         try:
             choose_sizes(plan, grid, length, middle)
@@ -145,7 +145,7 @@ def with_little_memory(geometry: Any, grid: Any) -> Any:
 
     class Small(CudaBackend):
         def free_memory(self) -> int:
-            return high
+            return high + grid.nbytes // 3
 
     return Small()
 

@@ -20,7 +20,15 @@ SOURCE = Path(__file__).parents[3] / "MITOReconstructionLib" / "wfbp" / "kernels
 MOST_THREADS, MOST_BLOCKS = 1024, (2**31 - 1, 65535, 65535)
 
 SCALARS = {"int": (np.int32, ctypes.c_int), "float": (np.float32, ctypes.c_float), "double": (np.float64, ctypes.c_double)}
-ARRAYS = {"float": np.float32, "double": np.float64, "int": np.int32, "float2": np.float32, "float4": np.float32, "int2": np.int32}
+ARRAYS = {
+    "float": np.float32,
+    "double": np.float64,
+    "int": np.int32,
+    "float2": np.float32,
+    "float4": np.float32,
+    "int2": np.int32,
+    "double2": np.float64,
+}
 
 COMPILER = next((found for name in (os.environ.get("CXX", ""), "g++", "clang++", "c++") if name and (found := shutil.which(name))), None)
 
@@ -51,7 +59,19 @@ def compiled(source: str, options: Sequence[str]) -> ctypes.CDLL:
     """The kernels of a source as a library, warnings as errors; kept for as long as this source and these options do not change."""
     assert COMPILER is not None
     text = '#include "shim.h"\n' + source + "".join(launcher(*kernel) for kernel in signatures(source).items())
-    words = [COMPILER, "-std=c++17", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", f"-I{HERE}"]
+    words = [
+        COMPILER,
+        "-std=c++17",
+        "-O2",
+        "-shared",
+        "-fPIC",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unknown-pragmas",
+        "-Wno-unused-function",
+        f"-I{HERE}",
+    ]
     words += [option for option in options if option.startswith("-D")]
     key = hashlib.sha256(repr((text, words, (HERE / "shim.h").read_text())).encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"mito-cuda-on-cpu-{os.getuid()}"

@@ -16,6 +16,9 @@ struct dim3 {
 struct alignas(8) float2 {
   float x, y;
 };
+struct alignas(16) double2 {
+  double x, y;
+};
 struct alignas(8) int2 {
   int x, y;
 };
@@ -24,6 +27,13 @@ struct alignas(16) float4 {
 };
 
 static dim3 gridDim, blockDim, blockIdx, threadIdx;
+
+template <typename Number>
+static Number atomicAdd(Number* to, Number more) {
+  const Number before = *to;
+  *to += more;
+  return before;
+}
 
 using std::max;
 using std::min;

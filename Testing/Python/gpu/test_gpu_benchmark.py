@@ -55,7 +55,7 @@ def test_it_measures_and_compares(benchmark: ModuleType, tmp_path: Path, capsys:
     assert figures["against_cpu"]["little memory"]["slabs"] > 1
     assert figures["backprojection"]["updates"] > 1000
     assert figures["full_size"]["right"]
-    assert set(figures["full_size"]["parts"]) == {"read", "copy", "rebin", "filter", "backprojection"}
+    assert set(figures["full_size"]["parts"]) == {"read", "copy", "rebin", "filter", "backprojection", "coverage"}
     assert [path.name for path in tmp_path.iterdir()] == ["gpu.json"]
 
 

@@ -73,7 +73,7 @@ def test_the_volume_is_that_of_the_cpu(options: dict[str, float]) -> None:
     assert expected.provenance["backend"].startswith("CPU, ")
     facts = found.provenance["report"].pop("gpu")
     assert facts["slabs"] == 1
-    assert set(facts["seconds"]) == {"read", "copy", "rebin", "filter", "backprojection"}
+    assert set(facts["seconds"]) == {"read", "copy", "rebin", "filter", "backprojection", "coverage"}
     assert found.provenance["report"] == expected.provenance["report"]
 
 
@@ -208,7 +208,7 @@ def test_memory_that_runs_out_at_work_is_said(cupy: FakeCupy, ball: Scan, monkey
     assert cupy.used == 0
 
 
-@pytest.mark.parametrize("kernel", ["place_views", "rebin", "tabulate_sights", "backproject"])
+@pytest.mark.parametrize("kernel", ["place_views", "rebin", "tabulate_sights", "backproject", "fill_unseen"])
 def test_a_failure_on_the_gpu_is_said_and_nothing_falls_back(cupy: FakeCupy, ball: Scan, kernel: str) -> None:
     cupy.fails = kernel
     with pytest.raises(WorkError, match=r"The GPU failed at .*CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure\. Try again"):
