@@ -283,3 +283,11 @@ def test_less_memory_means_smaller_blocks_and_then_slabs() -> None:
     assert found[-1][1] < 220
     with pytest.raises(WorkError, match=r"needs 1\.05 GiB at least"):
         choose_sizes(plan, grid, 3125, 1 << 29)
+
+
+@pytest.mark.usefixtures("cupy")
+def test_a_box_that_nothing_sees_is_filled(ball: Scan) -> None:
+    away = VolumeGrid((-10, -10, 800), (10, 10, 820), (4, 4, 40))
+    volume = reconstruct(ball, grid=away, backend="cuda", parameters={"fill_value": -1.0})
+    assert np.all(volume.array == -1.0)
+    assert volume.provenance["report"]["unseen_voxels"] == away.size
