@@ -16,6 +16,7 @@ from SlicerHost import Host
 
 from MITOReconstructionLib.methods import methods
 from MITOReconstructionLib.monitor import Progress
+from MITOReconstructionLib.projectors.backends import backend_names
 
 
 def choose(panel: Any, method: str) -> None:
@@ -87,14 +88,14 @@ def test_the_estimate_says_why_not(host: Host, loaded: Any, monkeypatch: pytest.
     assert (loaded.session.job, host.answers.shown) == (None, [])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("astra") is not None, reason="needs astra not to be there")
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="needs cupy not to be there")
 def test_a_backend_that_is_not_installed_says_so(host: Host, loaded: Any) -> None:
     part = loaded.reconstruction
-    part.backend.currentIndex = 1
-    host.wait_until(lambda: "astra" in part.estimate.status.text, 60)
+    part.backend.currentIndex = backend_names().index("cuda")
+    host.wait_until(lambda: "cupy" in part.estimate.status.text, 60)
     assert "color" in part.estimate.status.label.styleSheet
     run(host, loaded)
-    assert "astra" in part.status.text
+    assert "cupy" in part.status.text
 
 
 def test_the_box_is_in_the_scene(loaded: Any) -> None:
