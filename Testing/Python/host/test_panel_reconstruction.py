@@ -78,7 +78,7 @@ def test_the_estimate_follows(host: Host, loaded: Any) -> None:
 def test_the_estimate_says_why_not(host: Host, loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     part = loaded.reconstruction
     monkeypatch.setenv("MITO_MEMORY", "1M")
-    part.backend.currentIndex = 2
+    part.backend.currentIndex = backend_names().index("cpu")
     host.wait_until(lambda: "of memory" in part.estimate.status.text and "color" in part.estimate.status.label.styleSheet, 60)
     small_box(loaded)
     part.box.corners[0][0].value = 50
@@ -197,7 +197,7 @@ def test_results_of_a_saved_scene_are_listed_again(host: Host, loaded: Any, tmp_
 def test_closing_the_scene_while_the_estimate_is_made(host: Host, loaded: Any) -> None:
     part = loaded.reconstruction
     host.wait_until(lambda: part.estimate.known, 60)
-    part.backend.currentIndex = 2
+    part.backend.currentIndex = backend_names().index("cpu")
     host.close_scene()
     for _ in range(30):
         host.process_events()
