@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.commands.arguments import new_folder
 from MITOReconstructionLib.commands.output import mebibytes, say
-from MITOReconstructionLib.commands.reconstruct import BACKENDS
 from MITOReconstructionLib.commands.watch import add_progress_argument, watched
 from MITOReconstructionLib.export import load_volume
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
@@ -29,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("volume", metavar="FILE.nrrd", help="a volume of attenuation in 1/mm")
     parser.add_argument("--geometry-of", required=True, metavar="SAMPLE", help="the sample whose geometry is used")
     parser.add_argument("--output", required=True, metavar="FOLDER", help="the new sample folder")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what computes projections (default: %(default)s)")
+    parser.add_argument(
+        "--backend", choices=("auto", "cpu", "astra"), default="auto", help="what computes projections (default: %(default)s)"
+    )
     add_progress_argument(parser)
 
 

@@ -18,7 +18,7 @@ from MITOReconstructionLib.methods import Method
 
 __all__ = ["BACKENDS", "add_arguments", "run"]
 
-BACKENDS = ("auto", "cpu", "astra")
+BACKENDS = ("auto", "cpu", "cuda", "astra")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_grid_arguments(parser)
     add_views_argument(parser, "use only these views")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what computes projections (default: %(default)s)")
+    words = "what computes; of GPUs cuda is for fbp, astra for the others (default: %(default)s)"
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help=words)
     parser.add_argument(
         "--slabs",
         type=whole(1),

@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.jobs.machine import available_memory, free_disk, gibibytes
-from MITOReconstructionLib.jobs.memory import largest_that_fits, peak_memory
+from MITOReconstructionLib.jobs.memory import gpu_sizes, largest_that_fits, peak_memory
 from MITOReconstructionLib.jobs.request import Request
-from MITOReconstructionLib.jobs.speed import fbp_speed, projector_speed
+from MITOReconstructionLib.jobs.speed import fbp_speed, gpu_speed, projector_speed
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.methods.context import context_grid
-from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
+from MITOReconstructionLib.projectors.backends import AUTO, Backend
+from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan import Scan
 
 __all__ = ["Estimate", "estimate", "require_disk", "require_fit"]
@@ -46,7 +47,8 @@ class Estimate:
     peak_bytes : of memory at its peak, beside what the process has before;
     seconds : from start to end, kernels compiled;
     views : number of views that see the grid;
-    reasons : why it cannot run on this machine, or not at all, as sentences; empty where it can.
+    reasons : why it cannot run on this machine, or not at all, as sentences; empty where it can;
+    gpu_bytes : of a GPU's memory, where filtered backprojection runs on one.
     """
 
     input_bytes: int
@@ -55,6 +57,7 @@ class Estimate:
     seconds: float
     views: int
     reasons: tuple[str, ...] = ()
+    gpu_bytes: int = 0
 
     @property
     def possible(self) -> bool:
@@ -91,13 +94,17 @@ def estimate(
         When the backend asked for is not installed.
     """
     request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend)
-    device = choose_backend(backend)
+    device = request.device
     geometry, box, detector = request.geometry, request.grid, request.geometry.detector
     seeing = np.flatnonzero(geometry.views_seeing(box.minimum, box.maximum))
     reasons = [] if len(seeing) else ["No view sees the grid. Move the box, or choose other views."]
-    peak = box.nbytes
+    peak, gpu = box.nbytes, 0
     try:
         peak = peak_memory(request)
+        sizes = gpu_sizes(request)
+        gpu = 0 if sizes is None else sizes.nbytes
+    except WorkError as error:  # the GPU's memory
+        reasons.append(str(error))
     except InputError as error:  # what the method asks of the views
         reasons.append(str(error))
     for refusal in (_memory_refusal(request), _disk_refusal(request, None if output is None else Path(output))):
@@ -105,7 +112,7 @@ def estimate(
             reasons.append(str(refusal))
     pixels = len(seeing) * detector.columns * detector.rows
     seconds = _seconds(request, seeing, pixels, device) if len(seeing) else 0.0
-    return Estimate(4 * pixels, box.nbytes, peak, seconds, len(seeing), tuple(reasons))
+    return Estimate(4 * pixels, box.nbytes, peak, seconds, len(seeing), tuple(reasons), gpu)
 
 
 def require_fit(request: Request, folder: Path | None = None, *, disk: bool = True) -> None:
@@ -181,6 +188,8 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     """Seconds for a run with the views ``seeing``."""
     columns, voxels = _updates(request.geometry, request.grid, seeing)
     reading = 4 * pixels / READING
+    if request.method.name == "fbp" and isinstance(device, CudaBackend):
+        return reading + gpu_speed(device).seconds(columns, voxels, pixels)
     if request.method.name == "fbp":
         return reading + 1.6 * fbp_speed().seconds(columns, voxels, pixels)  # the rest is for the coverage
     speed = projector_speed(device)

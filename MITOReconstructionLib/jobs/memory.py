@@ -13,12 +13,14 @@ from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.methods.fbp import LARGE
+from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.wfbp.backproject import beams_seeing
 from MITOReconstructionLib.wfbp.filters import RampFilter
+from MITOReconstructionLib.wfbp.gpu_sizes import GpuSizes, choose_sizes
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.stream import stream_bytes
 
-__all__ = ["largest_that_fits", "peak_memory"]
+__all__ = ["gpu_sizes", "largest_that_fits", "peak_memory"]
 
 BASE = 64 << 20
 """Bytes for loading compiled code, for its tables, and for what allocators keep."""
@@ -31,6 +33,9 @@ SUMS = 48 << 20
 
 KEPT = 512 << 20
 """Bytes of data-sized arrays that iterative methods keep in memory at most; larger ones go to a temporary file."""
+
+GPU_BASE = 768 << 20
+"""Bytes of the computer's memory that CUDA, its libraries and CuPy take."""
 
 CONTEXT = 4
 """Arrays of its coarse grid's size that the object outside of a grid takes while it is reconstructed."""
@@ -55,6 +60,9 @@ def peak_memory(request: Request) -> int:
         return int(own(request))
     padding = bool(getattr(request.parameters, "padding", True))
     if request.method.name == "fbp":
+        sizes = gpu_sizes(request, free=1 << 62)
+        if sizes is not None:
+            return request.grid.nbytes + sizes.pinned + GPU_BASE
         return request.grid.nbytes + _fbp_buffers(request.geometry, request.grid, padding)
     geometry = request.geometry
     volumes = int(getattr(request.method, "volumes", VOLUMES)) + (request.initial is not None)
@@ -67,6 +75,33 @@ def peak_memory(request: Request) -> int:
     with contextlib.suppress(InputError):  # too few views: then there is no context either
         before += _fbp_buffers(geometry, coarse, padding)
     return max(before, iterating + 2 * coarse.nbytes + min(KEPT, data))
+
+
+def gpu_sizes(request: Request, *, free: int | None = None) -> GpuSizes | None:
+    """How filtered backprojection is cut to fit on the GPU, where that is what computes it; else None.
+
+    Parameters
+    ----------
+    request : Request
+    free : int, optional
+        Bytes on the GPU, by default those that are free on it now.
+
+    Raises
+    ------
+    InputError
+        When the views are too few.
+    WorkError
+        When it does not fit.
+    """
+    try:
+        device = request.device
+    except (InputError, ImportError):  # said where it is to be used
+        return None
+    if request.method.name != "fbp" or not isinstance(device, CudaBackend):
+        return None
+    plan = ParallelPlan(request.geometry)
+    ramp = RampFilter.design(len(plan.t), plan.t_step, padding=bool(getattr(request.parameters, "padding", True)))
+    return choose_sizes(plan, request.grid, ramp.length, device.free_memory() if free is None else free)
 
 
 def largest_that_fits(request: Request, room: int) -> VolumeGrid | None:

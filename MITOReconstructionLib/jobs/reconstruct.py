@@ -17,7 +17,7 @@ from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.methods import Parameters, Problem, Result
 from MITOReconstructionLib.monitor import Monitor, Progress
-from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
+from MITOReconstructionLib.projectors.backends import AUTO, Backend
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.version import __version__
 
@@ -50,7 +50,7 @@ def reconstruct(
     views : slice, array of indices or of booleans, optional
         The views to use, by default all.
     backend : str
-        What computes projections, for methods that need them: "auto", "cpu" or "astra".
+        What computes: "auto", "cpu", or an NVIDIA GPU by "cuda" for filtered backprojection and "astra" for the other methods.
     progress : callable, optional
         Called with every :class:`Progress`.
     monitor : Monitor, optional
@@ -88,7 +88,7 @@ def run_request(request: Request, monitor: Monitor) -> Volume:
         As :func:`reconstruct`.
     """
     chosen, target = request.method, request.grid
-    device = choose_backend(request.backend)
+    device = request.device
     started = time.monotonic()
     monitor.check()
     require_fit(request, disk=False)

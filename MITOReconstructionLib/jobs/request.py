@@ -16,7 +16,7 @@ from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.methods import Method, Parameters, get
-from MITOReconstructionLib.projectors.backends import AUTO, Backend
+from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
 from MITOReconstructionLib.scan import Scan, open_scan
 
 __all__ = ["Request"]
@@ -79,6 +79,19 @@ class Request:
     def geometry(self) -> ScanGeometry:
         """Geometry of the views to use, in their order."""
         return self.scan.geometry.select(self.views)
+
+    @cached_property
+    def device(self) -> Backend:
+        """The backend that it comes to.
+
+        Raises
+        ------
+        InputError
+            When there is none of that name, it does not do what the method wants, or it finds no device.
+        MissingPackageError
+            When its package is not installed.
+        """
+        return choose_backend(self.backend, self.method.purpose)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description, that :meth:`from_dict` reads back in another process.

@@ -26,7 +26,7 @@ from MITOReconstructionLib.jobs.slab_ranges import slab_starts
 from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.monitor import Monitor, Progress
-from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
+from MITOReconstructionLib.projectors.backends import AUTO, Backend
 from MITOReconstructionLib.scan import Scan
 
 __all__ = ["reconstruct_to_file", "run_to_file"]
@@ -97,7 +97,7 @@ def run_to_file(request: Request, path: str | Path, monitor: Monitor, slabs: int
 
 def _in_slabs(request: Request, target: Path, count: int, monitor: Monitor) -> dict[str, Any]:
     nx, ny, nz = request.grid.shape
-    started, device = time.monotonic(), choose_backend(request.backend)
+    started, device = time.monotonic(), request.device
     reports: list[dict[str, Any]] = []
     with save_in_slabs(target, request.grid, provenance(request, device, 0.0, {})) as file:
         for number, (first, last) in enumerate(slab_starts(nz, count)):

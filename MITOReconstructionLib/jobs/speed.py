@@ -13,14 +13,18 @@ import numpy as np
 from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.projectors.backends import Backend
+from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables
 from MITOReconstructionLib.wfbp.filters import RampFilter
+from MITOReconstructionLib.wfbp.gpu import GpuBackprojection
+from MITOReconstructionLib.wfbp.gpu_beams import GpuBeams, GpuWork
+from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.stream import BeamStream
 from MITOReconstructionLib.wfbp.warm import compile_kernels
 
-__all__ = ["Speed", "fbp_speed", "projector_speed"]
+__all__ = ["Speed", "fbp_speed", "gpu_speed", "projector_speed"]
 
 SIDE = 96
 """Voxels along x and y of the small problems."""
@@ -58,6 +62,11 @@ def fbp_speed() -> Speed:
     return _once("fbp", _measure_fbp)
 
 
+def gpu_speed(device: CudaBackend) -> Speed:
+    """Speed of filtered backprojection on a GPU; the first time it waits for the kernels to be compiled."""
+    return _once(f"fbp {device.description}", lambda: _measure_gpu(device))
+
+
 def projector_speed(backend: Backend) -> Speed:
     """Speed of a forward and a back projection together, measured in about a quarter of a second."""
     return _once(backend.description, lambda: _measure_projector(backend))
@@ -86,6 +95,30 @@ def _measure_fbp() -> Speed:
         volume = np.zeros(grid.shape, dtype=np.float32)
         times.append(_timed(lambda volume=volume, grid=grid: backproject(volume, grid, beams, start, tables)))  # type: ignore[misc]
     return _speed(times, pixel)
+
+
+def _measure_gpu(device: CudaBackend) -> Speed:
+    geometry = _geometry()
+    plan = ParallelPlan(geometry)
+    tables, ramp = beam_tables(plan), RampFilter.design(len(plan.t), plan.t_step)
+    scan = Scan.from_arrays(np.zeros((geometry.views, geometry.detector.columns, geometry.detector.rows), np.float32), geometry)
+    with device.working("a measurement of its speed"):
+        work = GpuWork(device)
+        sizes = choose_sizes(plan, _grid(HEIGHTS[1]), ramp.length, device.free_memory())._replace(block=VIEWS)
+        backprojection = GpuBackprojection(work, plan, tables)
+        times = {}
+        for height in (HEIGHTS[1], *HEIGHTS):  # the first for what happens only once
+            grid = _grid(height)
+            slab = backprojection.slab(grid, sizes.sights)
+            begin = time.perf_counter()
+            start, beams = next(iter(GpuBeams(work, scan, np.arange(geometry.views), plan, ramp, sizes).blocks(0, VIEWS, Monitor())))
+            work.finish()
+            pixel = (time.perf_counter() - begin) / (VIEWS * len(plan.t) * geometry.detector.rows)
+            begin = time.perf_counter()
+            backprojection.add(slab, beams, start)
+            work.finish()
+            times[height] = time.perf_counter() - begin
+    return _speed([times[height] for height in HEIGHTS], pixel)
 
 
 def _measure_projector(backend: Backend) -> Speed:

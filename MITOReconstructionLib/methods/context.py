@@ -19,6 +19,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.methods.fbp import FBP, FBPParameters
 from MITOReconstructionLib.methods.registry import Problem, get
+from MITOReconstructionLib.projectors import backends
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["Part", "context_grid", "make_context"]
@@ -107,7 +108,10 @@ def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, 
 
 def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDArray[np.float32]:
     """Filtered backprojection that goes on beyond the range that the scan covers along z."""
-    array = FBP.run(replace(problem, grid=grid), _filter(plan, grid)).array
+    backend = problem.backend
+    if backend.name != "cpu":  # the projector's GPU does no FBP, another package may
+        backend = backends.choose_backend(backends.AUTO, backends.FBP)
+    array = FBP.run(replace(problem, grid=grid, backend=backend), _filter(plan, grid)).array
     _extend(array)
     return array
 

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from MITOReconstructionLib.methods.parameters import Parameters, parameter
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
-from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables, beams_seeing
+from MITOReconstructionLib.projectors import backends
+from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
+from MITOReconstructionLib.wfbp.backproject import BeamTables, backproject, beam_tables, beams_seeing
 from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import FILTERS, RampFilter
+from MITOReconstructionLib.wfbp.gpu import filtered_backprojection
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.shared import SharedBeams, beams_key
 from MITOReconstructionLib.wfbp.stream import BeamStream
@@ -50,16 +54,41 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     ------
     InputError
         When the views do not make up half a turn of parallel beams, or a projection holds a NaN.
+    WorkError
+        When the GPU fails, or has not enough memory.
     Cancelled
         When the run was asked to stop.
     """
     plan = ParallelPlan(problem.geometry)
     monitor, grid = problem.monitor, problem.grid
-    compile_kernels(monitor)
     ramp = RampFilter.design(
         len(plan.t), plan.t_step, parameters.filter_type, frequency_scaling=parameters.frequency_scaling, padding=parameters.padding
     )
     tables = beam_tables(plan)
+    facts: dict[str, Any] = {}
+    if isinstance(problem.backend, CudaBackend):
+        volume, unseen, facts["gpu"] = filtered_backprojection(
+            problem.backend, problem.scan, problem.views, plan, ramp, tables, grid, parameters.fill_value, monitor
+        )
+    else:
+        volume = _on_cpu(problem, parameters, plan, ramp, tables)
+        unseen = fill_unseen(volume, grid, tables, parameters.fill_value, monitor)
+    return Result(
+        volume,
+        {
+            "unseen_voxels": unseen,
+            "beams": plan.beams,
+            "beams_per_half_turn": plan.half_turn,
+            "row_extension": plan.row_extension,
+            **facts,
+        },
+    )
+
+
+def _on_cpu(problem: Problem, parameters: FBPParameters, plan: ParallelPlan, ramp: RampFilter, tables: BeamTables) -> NDArray[np.float32]:
+    """The volume before its unseen voxels are filled, on all cores."""
+    monitor, grid = problem.monitor, problem.grid
+    compile_kernels(monitor)
     volume = np.zeros(grid.shape, dtype=np.float32)
     first, last = beams_seeing(plan, grid)
     stream = SharedBeams(
@@ -70,10 +99,7 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     for start, beams in stream.blocks(first, last, monitor):
         backproject(volume, grid, beams, start, tables)
         monitor.report("filtered backprojection", (start + len(beams) - first) / (last - first))
-    unseen = fill_unseen(volume, grid, tables, parameters.fill_value, monitor)
-    return Result(
-        volume, {"unseen_voxels": unseen, "beams": plan.beams, "beams_per_half_turn": plan.half_turn, "row_extension": plan.row_extension}
-    )
+    return volume
 
 
 def join_slabs(reports: list[dict[str, Any]]) -> dict[str, Any]:
@@ -91,5 +117,6 @@ FBP = register(
         run=run,
         volumes=1,
         join_slabs=join_slabs,
+        purpose=backends.FBP,
     )
 )

@@ -21,7 +21,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.methods.parameters import Parameters
 from MITOReconstructionLib.monitor import Monitor
-from MITOReconstructionLib.projectors.backends import Backend
+from MITOReconstructionLib.projectors.backends import PROJECTION, Backend
 from MITOReconstructionLib.scan import Scan
 
 __all__ = ["Method", "Problem", "Result", "describe_methods", "get", "load_folder", "methods", "problems", "register"]
@@ -35,7 +35,7 @@ class Problem:
     views : int array, shape (n,), the scan's views to use;
     geometry : ScanGeometry of these views, in this order;
     grid : VolumeGrid to reconstruct on;
-    backend : what computes projections of a volume, and their transpose;
+    backend : what computes projections of a volume, and their transpose; for filtered backprojection what does that;
     monitor : takes progress, and says when to stop;
     initial : float32, shape grid.shape, 1/mm, the volume that an iterative method starts from, or None.
     """
@@ -73,7 +73,8 @@ class Method:
     run : ``run(problem, parameters) -> Result``;
     volumes : how many arrays of the volume's size a run holds at its peak, for estimates of memory;
     join_slabs : for a method whose runs on slabs of a grid along z give the voxels of a run on the whole: makes the report on
-        the whole of those on the slabs; else None.
+        the whole of those on the slabs; else None;
+    purpose : what it wants of its backend, see :func:`MITOReconstructionLib.projectors.backends.choose_backend`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Method:
     run: Callable[[Problem, Any], Result]
     volumes: int = 3
     join_slabs: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
+    purpose: str = PROJECTION
 
     def describe(self) -> dict[str, Any]:
         """A JSON-ready description."""

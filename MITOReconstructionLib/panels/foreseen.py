@@ -98,12 +98,15 @@ class EstimateLine:
 
 def _in_words(found: Estimate) -> str:
     text = _("{views} views, {input} in, {output} out, {peak} of memory, about {time}")
+    if found.gpu_bytes:
+        text = _("{views} views, {input} in, {output} out, {peak} of memory and {gpu} on the GPU, about {time}")
     return str(
         text.format(
             views=found.views,
             input=mebibytes(found.input_bytes),
             output=mebibytes(found.output_bytes),
             peak=mebibytes(found.peak_bytes),
+            gpu=mebibytes(found.gpu_bytes),
             time=duration(found.seconds),
         )
     )

@@ -1,7 +1,8 @@
-"""What computes A and its adjoint: a table of backends by name, and the choice of one.
+"""What computes A and its adjoint, or filtered backprojection: a table of backends by name, and the choice of one for a purpose.
 
 A backend is chosen once and said aloud: ``backend.name`` and ``backend.description`` go into logs and provenance. There
-is no silent fall-back: only "auto" chooses, and asking for a backend that is not there is an error that says what to do.
+is no silent fall-back: only "auto" chooses, and asking for a backend that is not there, or that does not do what is wanted, is an
+error that says what to do.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.projectors.arguments import Report
 
-__all__ = ["AUTO", "Backend", "BackendState", "backend_names", "backend_states", "choose_backend", "describe_backends"]
+__all__ = ["AUTO", "FBP", "PROJECTION", "Backend", "BackendState", "backend_names", "backend_states", "choose_backend", "describe_backends"]
 
 AUTO = "auto"
+PROJECTION = "projection and its adjoint"
+FBP = "filtered backprojection"
 
 
 @runtime_checkable
@@ -79,6 +82,7 @@ class _Entry(NamedTuple):
     make: Callable[[], Backend]
     summary: str
     install: str
+    purposes: tuple[str, ...]
     title: str
     packages: tuple[str, ...] = ()
 
@@ -112,16 +116,31 @@ def _make_astra() -> Backend:
     return AstraBackend()
 
 
+def _make_cuda() -> Backend:
+    from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
+
+    return CudaBackend()
+
+
 # Fastest first: the order in which "auto" tries them.
 _TABLE: dict[str, _Entry] = {
+    "cuda": _Entry(
+        _make_cuda,
+        f"an NVIDIA GPU for {FBP}, through CuPy",
+        "pip install 'mito-reconstruction[cuda]'",
+        (FBP,),
+        "GPU (CUDA)",
+        ("cupy-cuda12x>=14", "nvidia-cuda-nvrtc-cu12>=12", "nvidia-cuda-runtime-cu12>=12", "nvidia-cufft-cu12>=11"),
+    ),
     "astra": _Entry(
         _make_astra,
-        "an NVIDIA GPU, through the ASTRA toolbox",
+        f"an NVIDIA GPU for {PROJECTION}, through the ASTRA toolbox",
         "pip install 'mito-reconstruction[astra]'",
+        (PROJECTION,),
         "GPU (ASTRA)",
         ("astra-toolbox>=2.5.0",),
     ),
-    "cpu": _Entry(_make_cpu, "all CPU cores, through numba", "pip install mito-reconstruction", "CPU"),
+    "cpu": _Entry(_make_cpu, "all CPU cores, through numba", "pip install mito-reconstruction", (PROJECTION, FBP), "CPU"),
 }
 
 
@@ -150,13 +169,16 @@ def _state(name: str, entry: _Entry) -> BackendState:
         return BackendState(name, entry.title, False, str(problem), ())
 
 
-def choose_backend(name: str | Backend = AUTO) -> Backend:
+def choose_backend(name: str | Backend = AUTO, purpose: str = PROJECTION) -> Backend:
     """The backend of that name.
 
     Parameters
     ----------
     name : str or Backend
-        "cpu", "astra", or "auto": the GPU where ASTRA sees one, else the CPU. A backend object is returned as it is.
+        "cpu", "astra", "cuda", or "auto": the GPU where there is one and what it takes, else the CPU. A backend object is returned
+        as it is.
+    purpose : str
+        ``PROJECTION`` or ``FBP``: what the backend has to do.
 
     Returns
     -------
@@ -166,29 +188,36 @@ def choose_backend(name: str | Backend = AUTO) -> Backend:
     Raises
     ------
     InputError
-        When there is no backend of that name, or it finds no device; the text lists what there is.
+        When there is no backend of that name, it does not do what is wanted, or it finds no device; the text lists what there is.
     MissingPackageError
         When its package is not installed; the text says what to install.
     """
-    if not isinstance(name, str):
-        return name
-    if name == AUTO:
-        return _first_available()
-    if name not in _TABLE:
+    known = name if isinstance(name, str) else name.name
+    if isinstance(name, str) and name != AUTO and name not in _TABLE:
         raise InputError(
             "backend",
             expected=f"one of {', '.join(backend_names())}",
             found=repr(name),
             remedy="; ".join(f"'{key}' is {entry.summary} ({entry.install})" for key, entry in _TABLE.items()) + ".",
         )
-    return _TABLE[name].make()
+    if known in _TABLE and purpose not in _TABLE[known].purposes:
+        able = [key for key, entry in _TABLE.items() if purpose in entry.purposes]
+        raise InputError(
+            "backend",
+            expected=f"one that does {purpose}: {', '.join([AUTO, *able])}",
+            found=f"'{known}', which is {_TABLE[known].summary}",
+            remedy=f"Choose '{AUTO}' or one of these.",
+        )
+    if not isinstance(name, str):
+        return name
+    return _first_available(purpose) if name == AUTO else _TABLE[name].make()
 
 
-def _first_available() -> Backend:
-    *preferred, last = _TABLE
-    for name in preferred:
+def _first_available(purpose: str) -> Backend:
+    *preferred, last = (entry for entry in _TABLE.values() if purpose in entry.purposes)
+    for entry in preferred:
         try:
-            return _TABLE[name].make()
+            return entry.make()
         except (ImportError, InputError):
             continue
-    return _TABLE[last].make()
+    return last.make()

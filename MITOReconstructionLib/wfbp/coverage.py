@@ -14,7 +14,7 @@ from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables, seen
 
-__all__ = ["fill_unseen"]
+__all__ = ["direction_stride", "fill_unseen"]
 
 DIRECTIONS = 120
 """Least number of directions of half a turn that are looked at."""
@@ -48,7 +48,7 @@ def fill_unseen(volume: NDArray[np.float32], grid: VolumeGrid, tables: BeamTable
         When the run was asked to stop.
     """
     watch = monitor or Monitor()
-    stride = max(1, tables.half_turn // DIRECTIONS)
+    stride = direction_stride(tables)
     slab = max(1, SLAB // (grid.shape[1] * grid.shape[2]))
     unseen = 0
     for first in range(0, grid.shape[0], slab):
@@ -59,6 +59,11 @@ def fill_unseen(volume: NDArray[np.float32], grid: VolumeGrid, tables: BeamTable
             unseen += _fill_unseen(volume[first : first + slab], origin, np.array(grid.spacing), tables, stride, np.float32(value))
     watch.report("coverage", 1.0)
     return unseen
+
+
+def direction_stride(tables: BeamTables) -> int:
+    """From one direction that is looked at to the next, in beams."""
+    return max(1, tables.half_turn // DIRECTIONS)
 
 
 @numba.njit(parallel=True, **COMPILE)

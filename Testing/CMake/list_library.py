@@ -1,20 +1,21 @@
-"""Rewrites the list of files in MITOReconstructionLib/CMakeLists.txt from the files that are there."""
+"""Rewrites the lists of files in MITOReconstructionLib/CMakeLists.txt from the files that are there."""
 
 import re
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parents[2] / "MITOReconstructionLib"
+LISTS = {"MODULE_PYTHON_SCRIPTS": "*.py", "MODULE_PYTHON_RESOURCES": "*.cu"}
 
 
 def main() -> None:
-    """Rewrite the list in place."""
+    """Rewrite the lists in place."""
     listing = LIBRARY / "CMakeLists.txt"
-    files = "\n".join("  " + file for file in sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py")))
-    text, count = re.subn(
-        r"(set\(MODULE_PYTHON_SCRIPTS\n).*?(\n  \))", lambda found: found[1] + files + found[2], listing.read_text(), flags=re.S
-    )
-    if count != 1:
-        raise SystemExit(f"{listing}: no list set(MODULE_PYTHON_SCRIPTS ...) to rewrite")
+    text = listing.read_text()
+    for name, pattern in LISTS.items():
+        files = "\n".join("  " + file for file in sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob(pattern)))
+        text, count = re.subn(rf"(set\({name}\n).*?(\n  \))", lambda found, files=files: found[1] + files + found[2], text, flags=re.S)
+        if count != 1:
+            raise SystemExit(f"{listing}: no list set({name} ...) to rewrite")
     listing.write_text(text)
 
 

@@ -34,7 +34,7 @@ OUTSIDE = {
     "qt": {"panels"},
     "ctk": {"panels"},
 }
-IN_PROJECTORS = {"odl", "astra"}
+IN_PROJECTORS = {"odl", "astra", "cupy"}
 """Packages that only a file of projectors/ imports whose name says so, as in projectors/odl_operator.py."""
 
 ONLY_IN = {"distributed": "jobs/cluster"}
@@ -167,6 +167,7 @@ def test_the_library_keeps_the_rules(path: str) -> None:
         ("projectors/cpu.py", "import astra", "imports astra, which only projectors/*astra*.py does"),
         ("jobs/job.py", "import distributed", "imports distributed, which only jobs/cluster*.py does"),
         ("scan/cluster.py", "from distributed import Client", "imports distributed, which only jobs/cluster*.py does"),
+        ("wfbp/gpu.py", "def _f():\n    import cupy", "imports cupy, which only projectors/*cupy*.py does"),
         ("geometry/a.py", "import numba", "geometry imports numba"),
         ("wfbp/a.py", "from llvmlite import ir", "imports llvmlite, which only wfbp/*lanes.py does"),
         ("jobs/a.py", "import nrrd", "jobs imports nrrd"),
@@ -200,6 +201,7 @@ def test_a_file_without_a_docstring_is_a_fault() -> None:
         ("projectors/odl_operator.py", "import odl"),
         ("projectors/astra_backend.py", "import astra"),
         ("jobs/cluster_tasks.py", "from distributed import get_worker"),
+        ("projectors/cupy_gpu.py", "import cupy"),
         ("scene/a.py", "import slicer\nimport vtk\nfrom MITOReconstructionLib.live import x"),
         ("panels/a.py", "import qt\nimport ctk\nimport slicer"),
         ("__init__.py", "from MITOReconstructionLib.scene import show"),

@@ -50,8 +50,8 @@ def catalogue() -> dict:
     return json.loads((ROOT / "MITOReconstruction.json").read_text())
 
 
-def listed_scripts(folder: Path) -> list[str]:
-    block = re.search(r"set\(MODULE_PYTHON_SCRIPTS\s(.*?)\)", (folder / "CMakeLists.txt").read_text(), re.DOTALL)[1]
+def listed_scripts(folder: Path, kind: str = "SCRIPTS") -> list[str]:
+    block = re.search(rf"set\(MODULE_PYTHON_{kind}\s(.*?)\)", (folder / "CMakeLists.txt").read_text(), re.DOTALL)[1]
     return block.replace("${MODULE_NAME}", folder.name).split()
 
 
@@ -66,8 +66,10 @@ def own_files() -> list[Path]:
 
 
 def test_every_file_of_the_library_is_packaged() -> None:
-    there = {path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py")}
     listed = listed_scripts(LIBRARY)
+    there = {path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*") if path.is_file()}
+    there = {name for name in there if "__pycache__" not in name}
+    there -= {"CMakeLists.txt", *listed_scripts(LIBRARY, "RESOURCES")}
     missing, gone = sorted(there - set(listed)), sorted(set(listed) - there)
     assert not missing, "add to MITOReconstructionLib/CMakeLists.txt:\n  " + "\n  ".join(missing)
     assert not gone, "remove from MITOReconstructionLib/CMakeLists.txt:\n  " + "\n  ".join(gone)
@@ -206,7 +208,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def library_files() -> set[str]:
-    return {path.relative_to(ROOT).as_posix() for path in LIBRARY.rglob("*.py")}
+    return {path.relative_to(ROOT).as_posix() for kind in ("*.py", "*.cu") for path in LIBRARY.rglob(kind)}
+
+
+def test_pip_installs_every_file_of_the_library() -> None:
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    data = {path for package, kinds in tool.items() for kind in kinds for path in (ROOT / package.replace(".", "/")).glob(kind)}
+    assert data == {LIBRARY / name for name in listed_scripts(LIBRARY, "RESOURCES")}
 
 
 def expected_files() -> set[str]:

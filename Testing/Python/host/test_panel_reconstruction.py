@@ -15,6 +15,7 @@ from SlicerHost import Host
 
 from MITOReconstructionLib.methods import methods
 from MITOReconstructionLib.monitor import Progress
+from MITOReconstructionLib.projectors.backends import backend_names
 
 
 def choose(panel: Any, method: str) -> None:
@@ -76,7 +77,7 @@ def test_the_estimate_follows(host: Host, loaded: Any) -> None:
 def test_the_estimate_says_why_not(host: Host, loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     part = loaded.reconstruction
     monkeypatch.setenv("MITO_MEMORY", "1M")
-    part.backend.currentIndex = 2
+    part.backend.currentIndex = backend_names().index("cpu")
     host.wait_until(lambda: "of memory" in part.estimate.status.text and "color" in part.estimate.status.label.styleSheet, 60)
     assert loaded.regions.estimate.text == part.estimate.status.text
     small_box(loaded)
@@ -86,14 +87,14 @@ def test_the_estimate_says_why_not(host: Host, loaded: Any, monkeypatch: pytest.
     assert (loaded.session.job, host.answers.shown) == (None, [])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("astra") is not None, reason="needs astra not to be there")
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="needs cupy not to be there")
 def test_a_backend_that_is_not_installed_says_so(host: Host, loaded: Any) -> None:
     part = loaded.reconstruction
-    part.backend.currentIndex = 1
-    host.wait_until(lambda: "astra" in part.estimate.status.text, 60)
+    part.backend.currentIndex = backend_names().index("cuda")
+    host.wait_until(lambda: "cupy" in part.estimate.status.text, 60)
     assert "color" in part.estimate.status.label.styleSheet
     run(host, loaded)
-    assert "astra" in part.status.text
+    assert "cupy" in part.status.text
 
 
 def test_the_target_is_the_chosen_region(host: Host, loaded: Any) -> None:
@@ -199,7 +200,7 @@ def test_results_of_a_saved_scene_are_listed_again(host: Host, loaded: Any, tmp_
 def test_closing_the_scene_while_the_estimate_is_made(host: Host, loaded: Any) -> None:
     part = loaded.reconstruction
     host.wait_until(lambda: part.estimate.known, 60)
-    part.backend.currentIndex = 2
+    part.backend.currentIndex = backend_names().index("cpu")
     host.close_scene()
     for _ in range(30):
         host.process_events()

@@ -131,8 +131,8 @@ def test_with_a_gpu_auto_takes_it_and_says_so(astra: FakeAstra) -> None:
 
 
 def test_an_unknown_name_lists_the_choices() -> None:
-    assert backend_names() == ("auto", "astra", "cpu")
-    with pytest.raises(InputError, match=r"backend: expected one of auto, astra, cpu; found 'gpu'\. 'astra' is an NVIDIA GPU"):
+    assert backend_names() == ("auto", "cuda", "astra", "cpu")
+    with pytest.raises(InputError, match=r"backend: expected one of auto, cuda, astra, cpu; found 'gpu'\. 'cuda' is an NVIDIA GPU"):
         choose_backend("gpu")
 
 
