@@ -10,7 +10,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.methods.context import context_grid
-from MITOReconstructionLib.methods.fbp import LARGE
+from MITOReconstructionLib.methods.fbp import beams_at_a_time
 from MITOReconstructionLib.wfbp.backproject import beams_seeing
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
@@ -80,7 +80,7 @@ def largest_that_fits(request: Request, room: int) -> VolumeGrid | None:
 def _fbp_buffers(geometry: ScanGeometry, grid: VolumeGrid, padding: bool) -> int:
     """Bytes beside the volume: a ring of views, a block of parallel beams, and a few of them in the Fourier domain."""
     plan, detector = ParallelPlan(geometry), geometry.detector
-    block = 8 if grid.size > LARGE else 32
+    block = beams_at_a_time(plan, grid)
     first, last = beams_seeing(plan, grid)
     if first >= last:
         return BASE

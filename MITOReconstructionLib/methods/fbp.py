@@ -6,19 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.methods.parameters import Parameters, parameter
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables, beams_seeing
 from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import FILTERS, RampFilter
+from MITOReconstructionLib.wfbp.layers import backproject_layers, layers_suit
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.stream import BeamStream
 from MITOReconstructionLib.wfbp.warm import compile_kernels
 
-__all__ = ["FBP", "FBPParameters"]
+__all__ = ["FBP", "FBPParameters", "beams_at_a_time"]
 
 LARGE = 8_000_000
-"""Voxels above which fewer beams are worked on at a time, so that a run stops soon after it was asked to."""
+"""Voxels above which fewer beams are worked on at a time column by column, so that a run stops soon after it was asked to."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class FBPParameters(Parameters):
     fill_value: float = parameter(0.0, "Value of voxels that the scan does not see from every direction.", unit="1/mm")
 
 
+def beams_at_a_time(plan: ParallelPlan, grid: VolumeGrid) -> int:
+    """How many parallel beams are filtered and backprojected together."""
+    if layers_suit(plan, grid):
+        return 64
+    return 8 if grid.size > LARGE else 32
+
+
 def run(problem: Problem, parameters: FBPParameters) -> Result:
     """Reconstruct by weighted FBP; see :mod:`MITOReconstructionLib.wfbp`.
 
@@ -43,6 +52,7 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
         (``unseen_voxels``), which hold ``fill_value``; where the pitch is high or the axial positions wobble,
         the detector is extended by repeating its outermost
         rows (``row_extension``, a part of its height) as far as it takes to see all of the field of view.
+        ``backprojection`` names the kernel that was used.
 
     Raises
     ------
@@ -60,15 +70,16 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     tables = beam_tables(plan)
     volume = np.zeros(grid.shape, dtype=np.float32)
     first, last = beams_seeing(plan, grid)
-    stream = BeamStream(problem.scan, problem.views, plan, ramp, block=8 if grid.size > LARGE else 32)
+    layered = layers_suit(plan, grid)
+    add = backproject_layers if layered else backproject
+    stream = BeamStream(problem.scan, problem.views, plan, ramp, block=beams_at_a_time(plan, grid))
     monitor.report("filtered backprojection", 0.0)
     for start, beams in stream.blocks(first, last, monitor):
-        backproject(volume, grid, beams, start, tables)
+        add(volume, grid, beams, start, tables)
         monitor.report("filtered backprojection", (start + len(beams) - first) / (last - first))
     unseen = fill_unseen(volume, grid, tables, parameters.fill_value, monitor)
-    return Result(
-        volume, {"unseen_voxels": unseen, "beams": plan.beams, "beams_per_half_turn": plan.half_turn, "row_extension": plan.row_extension}
-    )
+    report = {"unseen_voxels": unseen, "beams": plan.beams, "beams_per_half_turn": plan.half_turn, "row_extension": plan.row_extension}
+    return Result(volume, {**report, "backprojection": "layers of equal magnification" if layered else "column by column"})
 
 
 FBP = register(
