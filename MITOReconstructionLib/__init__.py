@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from MITOReconstructionLib.errors import Cancelled, InputError, MissingPackageError, MITOError, WorkError
     from MITOReconstructionLib.export import load_geometry, load_volume, save_geometry, save_projection, save_volume
     from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
-    from MITOReconstructionLib.jobs import Estimate, Job, Queue, Volume, estimate, reconstruct
+    from MITOReconstructionLib.jobs import Estimate, Job, Queue, Volume, estimate, reconstruct, reconstruct_to_file
     from MITOReconstructionLib.methods import describe_methods, methods
     from MITOReconstructionLib.monitor import Monitor, Progress
     from MITOReconstructionLib.projectors.operator import ray_transform
@@ -32,7 +32,7 @@ _PUBLIC = {
     "errors": ("Cancelled", "InputError", "MITOError", "MissingPackageError", "WorkError"),
     "export": ("load_geometry", "load_volume", "save_geometry", "save_projection", "save_volume"),
     "geometry": ("Detector", "ScanGeometry", "VolumeGrid"),
-    "jobs": ("Estimate", "Job", "Queue", "Volume", "estimate", "reconstruct"),
+    "jobs": ("Estimate", "Job", "Queue", "Volume", "estimate", "reconstruct", "reconstruct_to_file"),
     "methods": ("describe_methods",),
     "monitor": ("Monitor", "Progress"),
     "projectors.operator": ("ray_transform",),
@@ -47,7 +47,7 @@ __all__ = [
     "Cancelled", "Detector", "Estimate", "InputError", "Job", "MITOError", "MissingPackageError", "Monitor", "Progress", "Queue",
     "Sample", "Scan", "ScanGeometry", "Volume", "VolumeGrid", "WorkError", "__version__", "describe_methods", "estimate",
     "list_samples", "load_geometry", "load_volume", "make_phantom", "methods", "mito_geometry", "open_scan", "ray_transform",
-    "reconstruct", "save_geometry", "save_projection", "save_volume", "show", "simulate",
+    "reconstruct", "reconstruct_to_file", "save_geometry", "save_projection", "save_volume", "show", "simulate",
 ]  # fmt: skip
 
 

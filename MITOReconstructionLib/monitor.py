@@ -129,6 +129,16 @@ class Monitor:
         monitor._stop = self._stop
         return monitor
 
+    def part(self, name: str) -> Monitor:
+        """A monitor for a run that is one of several: it adds the name to its steps', stops with this one, shows nothing."""
+
+        def report(progress: Progress) -> None:
+            self.report(f"{progress.step}, {name}", progress.fraction, iteration=progress.iteration, residual=progress.residual)
+
+        monitor = Monitor(report)
+        monitor._stop, monitor._finish = self._stop, self._finish
+        return monitor
+
     def show(self, iteration: int, volume: NDArray[np.float32]) -> None:
         """Hand out the volume after so many iterations where the caller wants to see it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import MITOReconstructionLib as mito
-from MITOReconstructionLib.commands.arguments import add_grid_arguments, add_views_argument, chosen_grid, chosen_views, new_file
+from MITOReconstructionLib.commands.arguments import add_grid_arguments, add_views_argument, chosen_grid, chosen_views, new_file, whole
 from MITOReconstructionLib.commands.bar import clock
 from MITOReconstructionLib.commands.output import mebibytes, say
 from MITOReconstructionLib.commands.watch import add_progress_argument, watched
@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_grid_arguments(parser)
     add_views_argument(parser, "use only these views")
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="what computes projections (default: %(default)s)")
+    parser.add_argument(
+        "--slabs",
+        type=whole(1),
+        metavar="N",
+        help="reconstruct N slabs along z one after the other, for a method that can, such as fbp (default: as few as memory allows)",
+    )
     add_progress_argument(parser)
 
 
@@ -40,16 +46,14 @@ def run(arguments: argparse.Namespace) -> None:
         scan = mito.open_scan(arguments.sample)
         grid = chosen_grid(arguments, scan)
         views = chosen_views(arguments, scan.geometry)
-        volume = mito.reconstruct(
-            scan, grid=grid, method=method.name, parameters=parameters, views=views, backend=arguments.backend, monitor=watch.monitor
-        )
-        watch.monitor.report("write", 0.0)
-        volume.save(target)
-        watch.monitor.report("write", 1.0)
+        provenance = mito.reconstruct_to_file(
+            scan, target, grid=grid, method=method.name, parameters=parameters, views=views, backend=arguments.backend,
+            monitor=watch.monitor, slabs=arguments.slabs,
+        )  # fmt: skip
     voxels = f"{' x '.join(map(str, grid.shape))} voxels of {grid.spacing[0]:.4g} mm"
-    seconds = clock(float(volume.provenance.get("seconds", 0.0)))
+    seconds = clock(float(provenance.get("seconds", 0.0)))
     say(f"{target}: {voxels}, {mebibytes(grid.nbytes)}, {method.title}, {seconds}")
-    for line in remarks(volume.provenance):
+    for line in remarks(provenance):
         say(line)
 
 

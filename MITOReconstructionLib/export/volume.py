@@ -19,7 +19,7 @@ from MITOReconstructionLib.export.nrrd_header import NRRDHeader, header_bytes, r
 from MITOReconstructionLib.files import replacing
 from MITOReconstructionLib.geometry import VolumeGrid
 
-__all__ = ["load_volume", "require_nrrd_suffix", "save_volume", "write_samples"]
+__all__ = ["load_volume", "require_nrrd_suffix", "save_volume", "volume_header", "write_samples", "write_slabs"]
 
 SLAB_BYTES = 16 << 20
 
@@ -82,9 +82,12 @@ def save_volume(
             found=f"shape {array.shape}",
             remedy="Give the grid that the array was made on.",
         )
-    directions = np.diag(grid.spacing).tolist()
-    header = header_bytes(grid.shape, grid.origin, directions, provenance or {}, encoding="gzip" if compress else "raw")
-    write_samples(target, header, array, compress=compress)
+    write_samples(target, volume_header(grid, provenance or {}, "gzip" if compress else "raw"), array, compress=compress)
+
+
+def volume_header(grid: VolumeGrid, provenance: Mapping[str, Any], encoding: str = "raw") -> bytes:
+    """The head of a volume's file."""
+    return header_bytes(grid.shape, grid.origin, np.diag(grid.spacing).tolist(), provenance, encoding=encoding)
 
 
 def require_nrrd_suffix(path: str | os.PathLike[str]) -> Path:
@@ -112,13 +115,14 @@ def write_samples(path: Path, header: bytes, array: NDArray[Any], *, compress: b
     with replacing(path) as temporary, temporary.open("wb") as stream:
         stream.write(header)
         if not compress:
-            _write_slabs(stream, array)
+            write_slabs(stream, array)
             return
         with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=stream, mtime=0) as packed:
-            _write_slabs(cast("BinaryIO", packed), array)
+            write_slabs(cast("BinaryIO", packed), array)
 
 
-def _write_slabs(stream: BinaryIO, array: NDArray[Any]) -> None:
+def write_slabs(stream: BinaryIO, array: NDArray[Any]) -> None:
+    """Write an array as little-endian float32, its first axis fastest, a slab of about 16 MiB at a time."""
     for first, last in _slabs(array.shape, 4):
         stream.write(np.ascontiguousarray(array[:, :, first:last].T, dtype="<f4").data)
 

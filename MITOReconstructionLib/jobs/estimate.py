@@ -23,7 +23,7 @@ from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_backend
 from MITOReconstructionLib.scan import Scan
 
-__all__ = ["Estimate", "estimate", "require_fit"]
+__all__ = ["Estimate", "estimate", "require_disk", "require_fit"]
 
 READING = 4e8
 """Bytes a second at which projections are read and checked."""
@@ -128,6 +128,19 @@ def require_fit(request: Request, folder: Path | None = None, *, disk: bool = Tr
     for refusal in (_memory_refusal(request), _disk_refusal(request, place)):
         if refusal is not None:
             raise refusal
+
+
+def require_disk(request: Request, folder: Path) -> None:
+    """Refuse a run whose volume does not fit into a folder.
+
+    Raises
+    ------
+    InputError
+        With the numbers.
+    """
+    refusal = _disk_refusal(request, folder)
+    if refusal is not None:
+        raise refusal
 
 
 def _memory_refusal(request: Request) -> InputError | None:

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
+import numba
+
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.jobs.request import Request
@@ -14,6 +16,7 @@ from MITOReconstructionLib.methods.fbp import beams_at_a_time
 from MITOReconstructionLib.wfbp.backproject import beams_seeing
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
+from MITOReconstructionLib.wfbp.stream import stream_bytes
 
 __all__ = ["largest_that_fits", "peak_memory"]
 
@@ -22,6 +25,9 @@ BASE = 64 << 20
 
 BLOCK = 64 << 20
 """Bytes of projections that iterative methods work on at a time."""
+
+TILE = 4 << 20
+"""Bytes of a core's sums and layers in filtered backprojection."""
 
 SUMS = 48 << 20
 """Bytes of the CPU projector's prefix sums."""
@@ -78,16 +84,9 @@ def largest_that_fits(request: Request, room: int) -> VolumeGrid | None:
 
 
 def _fbp_buffers(geometry: ScanGeometry, grid: VolumeGrid, padding: bool) -> int:
-    """Bytes beside the volume: a ring of views, a block of parallel beams, and a few of them in the Fourier domain."""
-    plan, detector = ParallelPlan(geometry), geometry.detector
-    block = beams_at_a_time(plan, grid)
+    """Bytes beside the volume: rings and steps of views, a block of parallel beams, and what each core filters at a time."""
+    plan = ParallelPlan(geometry)
     first, last = beams_seeing(plan, grid)
-    if first >= last:
-        return BASE
-    starts = {first, (first + last - block) // 2, last - block}
-    spans = [plan.view_span(max(first, start), min(max(first, start) + block, last)) for start in starts]
-    ring = max(high - low for low, high in spans) * detector.columns * detector.rows
     rays = len(plan.t)
-    length = RampFilter.design(rays, plan.t_step, padding=padding).length
-    beams, fourier = block * rays * detector.rows, 3 * min(8, block) * length * detector.rows
-    return 4 * (ring + beams + fourier) + BASE
+    at_work = int(numba.config.NUMBA_NUM_THREADS) * (RampFilter.design(rays, plan.t_step, padding=padding).scratch_bytes + TILE)
+    return stream_bytes(plan, first, last, beams_at_a_time(plan, grid)) + at_work + BASE

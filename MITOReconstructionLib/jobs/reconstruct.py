@@ -21,7 +21,7 @@ from MITOReconstructionLib.projectors.backends import AUTO, Backend, choose_back
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.version import __version__
 
-__all__ = ["reconstruct"]
+__all__ = ["provenance", "reconstruct", "run_request"]
 
 
 def reconstruct(
@@ -76,35 +76,49 @@ def reconstruct(
         raise InputError("progress", expected="either progress or monitor", found="both", remedy="Give the callable to the monitor.")
     watch = monitor or Monitor(progress)
     request = Request.make(scan, grid=grid, method=method, parameters=parameters, views=views, backend=backend, initial=initial)
-    chosen, settings, index, target = request.method, request.parameters, request.views, request.grid
-    device = choose_backend(backend)
+    return run_request(request, watch)
+
+
+def run_request(request: Request, monitor: Monitor) -> Volume:
+    """Do what :func:`reconstruct` was asked to.
+
+    Raises
+    ------
+    InputError, WorkError, Cancelled
+        As :func:`reconstruct`.
+    """
+    chosen, target = request.method, request.grid
+    device = choose_backend(request.backend)
     started = time.monotonic()
-    watch.check()
+    monitor.check()
     require_fit(request, disk=False)
+    problem = Problem(request.scan, request.views, request.geometry, target, device, monitor, request.initial)
     try:
-        result = chosen.run(Problem(scan, index, request.geometry, target, device, watch, request.initial), settings)
+        result = chosen.run(problem, request.parameters)
     except MemoryError as error:
         raise WorkError(
             f"Not enough memory to reconstruct {target.shape} voxels ({target.nbytes / 2**30:.2f} GiB a volume). "
             "Choose a smaller box or larger voxels."
         ) from error
-    watch.check()
+    monitor.check()
     array = _values(chosen.name, result, target)
-    return Volume(
-        array,
-        target,
-        {
-            "sample": str(scan.folder) if scan.folder is not None else scan.name,
-            "method": chosen.name,
-            "parameters": settings.to_dict(),
-            "unit": chosen.unit,
-            "views": _describe_views(index),
-            "backend": device.description,
-            "version": __version__,
-            "seconds": round(time.monotonic() - started, 3),
-            "report": result.report,
-        },
-    )
+    return Volume(array, target, provenance(request, device, time.monotonic() - started, result.report))
+
+
+def provenance(request: Request, device: Backend, seconds: float, report: Mapping[str, Any]) -> dict[str, Any]:
+    """How a volume came to be, JSON-ready."""
+    scan = request.scan
+    return {
+        "sample": str(scan.folder) if scan.folder is not None else scan.name,
+        "method": request.method.name,
+        "parameters": request.parameters.to_dict(),
+        "unit": request.method.unit,
+        "views": _describe_views(request.views),
+        "backend": device.description,
+        "version": __version__,
+        "seconds": round(seconds, 3),
+        "report": dict(report),
+    }
 
 
 def _values(name: str, result: object, grid: VolumeGrid) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,11 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     return Result(volume, {**report, "backprojection": "layers of equal magnification" if layered else "column by column"})
 
 
+def join_slabs(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """The report on a volume from those on its slabs: unseen voxels are counted together, the rest is the same in all."""
+    return {**reports[0], "unseen_voxels": sum(report["unseen_voxels"] for report in reports)}
+
+
 FBP = register(
     Method(
         name="fbp",
@@ -91,5 +97,6 @@ FBP = register(
         parameters=FBPParameters,
         run=run,
         volumes=1,
+        join_slabs=join_slabs,
     )
 )

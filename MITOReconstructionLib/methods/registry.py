@@ -71,7 +71,9 @@ class Method:
     unit : of its volumes;
     parameters : a frozen :class:`Parameters` dataclass;
     run : ``run(problem, parameters) -> Result``;
-    volumes : how many arrays of the volume's size a run holds at its peak, for estimates of memory.
+    volumes : how many arrays of the volume's size a run holds at its peak, for estimates of memory;
+    join_slabs : for a method whose runs on slabs of a grid along z give the voxels of a run on the whole: makes the report on
+        the whole of those on the slabs; else None.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Method:
     parameters: type[Parameters]
     run: Callable[[Problem, Any], Result]
     volumes: int = 3
+    join_slabs: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
 
     def describe(self) -> dict[str, Any]:
         """A JSON-ready description."""

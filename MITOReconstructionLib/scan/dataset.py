@@ -107,6 +107,11 @@ class Scan:
         self._check_finite(block, first)
         return block
 
+    def announce(self, first: int, last: int) -> None:
+        """Say that the views ``first`` to ``last`` (exclusive) will be read soon, so that the disk can begin; not more than a hint."""
+        if self._file is not None:
+            self._file.announce(first, last)
+
     def projection(self, view: int) -> NDArray[np.float32]:
         """The detector image of one view, float32, shape (columns, rows).
 

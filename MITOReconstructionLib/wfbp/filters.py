@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.parallel import cores
+from MITOReconstructionLib.wfbp.fourier import LINES, Convolution
 
 __all__ = ["FILTERS", "RampFilter"]
 
@@ -58,7 +59,7 @@ class RampFilter:
             raise InputError(
                 "frequency_scaling", expected="a number in (0, 1]", found=f"{frequency_scaling:g}", remedy="1 keeps every frequency."
             )
-        length = fft.next_fast_len(2 * rays - 1 if padding else rays, real=True)
+        length = fft.next_fast_len(max(2, 2 * rays - 1 if padding else rays), real=True)
         index = np.arange(length)
         distance = np.minimum(index, length - index)
         kernel = np.zeros(length)
@@ -69,20 +70,23 @@ class RampFilter:
         response = fft.rfft(kernel).real * step * np.where(share <= 1.0 + 1e-9, _window(filter_type, share), 0.0)
         return cls(response.astype(np.float32), length)
 
-    def apply(self, beams: NDArray[np.float32], *, chunk: int = 8) -> None:
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that each core works in."""
+        return 4 * self.length * LINES
+
+    @cached_property
+    def _convolution(self) -> Convolution:
+        return Convolution(self.response, self.length)
+
+    def apply(self, beams: NDArray[np.float32]) -> None:
         """Filter parallel beams along their rays, in place, on all cores.
 
         Parameters
         ----------
         beams : float32, shape (beams, rays, rows), C order
-        chunk : int
-            Beams at a time; bounds the temporary memory.
         """
-        for first in range(0, len(beams), chunk):
-            part = beams[first : first + chunk]
-            spectrum = fft.rfft(part, n=self.length, axis=1, workers=cores())
-            spectrum *= self.response[None, :, None]
-            part[...] = fft.irfft(spectrum, n=self.length, axis=1, workers=cores(), overwrite_x=True)[:, : part.shape[1]]
+        self._convolution.apply(beams)
 
 
 def _window(filter_type: str, share: NDArray[np.float64]) -> NDArray[np.float64]:

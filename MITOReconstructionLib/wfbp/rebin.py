@@ -8,7 +8,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cubic_weights", "move_rows", "rebin"]
+__all__ = ["cubic_weights", "gather_beams", "move_rows", "spread_views"]
+
+COMPILE: dict[str, Any] = {"cache": True, "fastmath": True, "error_model": "numpy", "nogil": True}
 
 
 def cubic_weights(position: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -43,43 +45,69 @@ def cubic_weights(position: NDArray[np.float64], count: int) -> tuple[NDArray[np
     return np.clip(whole[:, None] + np.arange(-1, 3), 0, count - 1), weight.astype(np.float32)
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy", nogil=True)
-def rebin(ring: Any, positions: Any, columns: Any, weights: Any, cosine: Any, out: Any) -> None:
-    """Sort views into parallel beams: linear in rotation angle, cubic along the columns; weight by the cone's cosine.
+@numba.njit(parallel=True, **COMPILE)
+def spread_views(views: Any, order: Any, first: int, columns: Any, weights: Any, starts: Any, sizes: Any, rings: Any) -> None:
+    """Put views into the rings of their rays: cubic along the columns.
+
+    Each ray has a ring of its own, as long as its fan angle makes it wait for its beam: together they hold half of what
+    a ring of whole views would.
 
     Parameters
     ----------
-    ring : float32, shape (capacity, columns, rows)
-        The view at position i (in the order of rising angle) lies at index i modulo capacity.
-    positions : float64, shape (beams, rays)
-        Fractional position of the view that holds each ray.
+    views : float32, shape (n, columns, rows)
+    order : int64, shape (n,)
+        Index into ``views`` of the view at each of the positions from ``first`` on (in the order of rising angle).
     columns, weights : int64 and float32, shape (rays, 4)
         Columns that make up each ray, of :func:`cubic_weights`.
+    starts, sizes : int64, shape (rays,)
+        Where each ray's ring begins in ``rings``, and its length; position p lies at p modulo the length.
+    rings : float32, shape (sum of sizes, rows)
+        Written.
+    """
+    rows = rings.shape[1]
+    for ray in numba.prange(len(starts)):
+        a, b, c, d = columns[ray]
+        wa, wb, wc, wd = weights[ray]
+        for number in range(len(order)):
+            view = order[number]
+            place = starts[ray] + (first + number) % sizes[ray]
+            for k in range(rows):
+                row = np.uintp(k)
+                rings[place, row] = (
+                    wa * views[view, a, row] + wb * views[view, b, row] + wc * views[view, c, row] + wd * views[view, d, row]
+                )
+
+
+@numba.njit(parallel=True, **COMPILE)
+def gather_beams(rings: Any, starts: Any, sizes: Any, positions: Any, cosine: Any, out: Any) -> None:
+    """Make parallel beams of what the rings hold: linear in rotation angle; weighted by the cone's cosine.
+
+    Parameters
+    ----------
+    rings, starts, sizes
+        As :func:`spread_views` left them.
+    positions : float64, shape (beams, rays)
+        Fractional position of the view that holds each ray.
     cosine : float32, shape (rays, rows)
         Cosine of the cone angle.
     out : float32, shape (beams, rays, rows)
         Written.
     """
-    capacity = ring.shape[0]
-    rays, rows = cosine.shape
-    for beam in numba.prange(out.shape[0]):
-        for ray in range(rays):
+    beams, rays, rows = out.shape
+    for ray in numba.prange(rays):
+        for beam in range(beams):
             position = positions[beam, ray]
             whole = np.floor(position)
             later = np.float32(position - whole)
             sooner = np.float32(1.0) - later
-            first = int(whole) % capacity
-            second = (first + 1) % capacity if later > 0.0 else first
-            a, b, c, d = columns[ray]
-            wa, wb, wc, wd = weights[ray]
+            first = starts[ray] + int(whole) % sizes[ray]
+            second = starts[ray] + (int(whole) + 1) % sizes[ray] if later > 0.0 else first
             for k in range(rows):
                 row = np.uintp(k)
-                before = wa * ring[first, a, row] + wb * ring[first, b, row] + wc * ring[first, c, row] + wd * ring[first, d, row]
-                after = wa * ring[second, a, row] + wb * ring[second, b, row] + wc * ring[second, c, row] + wd * ring[second, d, row]
-                out[beam, ray, row] = cosine[ray, row] * (sooner * before + later * after)
+                out[beam, ray, row] = cosine[ray, row] * (sooner * rings[first, row] + later * rings[second, row])
 
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
+@numba.njit(**COMPILE)
 def move_rows(view: Any, shifts: Any, line: Any) -> None:
     """Move the rows of a view up, each column by its own number of rows, by cubic convolution as :func:`cubic_weights`.
 
@@ -89,20 +117,24 @@ def move_rows(view: Any, shifts: Any, line: Any) -> None:
         Changed in place; the outermost rows are repeated.
     shifts : float64, shape (columns,)
         In rows.
-    line : float32, shape (rows,)
+    line : float32, shape (3 * rows + 4,)
         Work space.
     """
     columns, rows = view.shape
     for column in range(columns):
-        line[:] = view[column]
-        whole = int(np.floor(-shifts[column]))
-        s = np.float32(-shifts[column] - whole)
+        down = min(max(-shifts[column], -1.0 * rows), 1.0 * rows)
+        whole = int(np.floor(down))
+        s = np.float32(down - whole)
         r = np.float32(1.0) - s
         wa, wd = np.float32(-0.5) * s * r * r, np.float32(-0.5) * s * s * r
         wb = np.float32(1.0) + s * s * (np.float32(1.5) * s - np.float32(2.5))
         wc = np.float32(1.0) - wa - wb - wd
-        for row in range(rows):
-            at = row + whole
-            a, b = line[min(max(at - 1, 0), rows - 1)], line[min(max(at, 0), rows - 1)]
-            c, d = line[min(max(at + 1, 0), rows - 1)], line[min(max(at + 2, 0), rows - 1)]
-            view[column, row] = wa * a + wb * b + wc * c + wd * d
+        line[: rows + 1] = view[column, 0]
+        line[rows + 1 : 2 * rows + 1] = view[column]
+        line[2 * rows + 1 :] = view[column, rows - 1]
+        offset = np.uintp(rows + whole)
+        for k in range(rows):
+            at = np.uintp(k) + offset
+            view[column, np.uintp(k)] = (
+                wa * line[at] + wb * line[at + np.uintp(1)] + wc * line[at + np.uintp(2)] + wd * line[at + np.uintp(3)]
+            )

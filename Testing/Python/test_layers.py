@@ -6,6 +6,7 @@ import ast
 import sys
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ DEPENDENCIES = {
     "nrrd" if entry.startswith("pynrrd") else entry.partition(">")[0]
     for entry in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 }
+WITH_NUMBA = {"llvmlite": "wfbp/*lanes.py"}
+"""Packages that numba is built on and brings along, and the files that import each."""
+
 THIRD_PARTY = {part: {"numpy"} for part in (*GROUND, "geometry")} | {"export": {"numpy", "nrrd"}}
 """What these parts import from elsewhere; every other part what the package depends on, but for nrrd."""
 
@@ -74,6 +78,9 @@ def import_faults(tree: ast.AST, path: str) -> Iterator[str]:
                 yield f"{path}:{line}: {part} imports {target or 'the public face'}"
         elif part not in OUTSIDE.get(top, {part}):
             yield f"{path}:{line}: {part} imports {top}"
+        elif top in WITH_NUMBA:
+            if not fnmatch(path, WITH_NUMBA[top]):
+                yield f"{path}:{line}: imports {top}, which only {WITH_NUMBA[top]} does"
         elif top in IN_PROJECTORS and not (part == "projectors" and top in Path(path).stem):
             yield f"{path}:{line}: imports {top}, which only projectors/*{top}*.py does"
         elif top not in {NAME, *OUTSIDE, *IN_PROJECTORS, *sys.stdlib_module_names, *THIRD_PARTY.get(part, DEPENDENCIES - {"nrrd"})}:
@@ -147,6 +154,7 @@ def test_the_library_keeps_the_rules(path: str) -> None:
         ("methods/odl.py", "import odl", "imports odl, which only projectors/*odl*.py does"),
         ("projectors/cpu.py", "import astra", "imports astra, which only projectors/*astra*.py does"),
         ("geometry/a.py", "import numba", "geometry imports numba"),
+        ("wfbp/a.py", "from llvmlite import ir", "imports llvmlite, which only wfbp/*lanes.py does"),
         ("jobs/a.py", "import nrrd", "jobs imports nrrd"),
         ("methods/a.py", "import torch", "methods imports torch"),
         ("scan/a.py", "x = 1\nassert x", "assert"),

@@ -46,6 +46,22 @@ def test_voxel_counts(cli, tmp_path, sample):
     assert (grid.shape, grid.minimum, grid.maximum) == ((7, 6, 5), default.minimum, default.maximum)
 
 
+def test_slabs_make_the_same_volume(cli, tmp_path, sample):
+    words = ["reconstruct", sample, "--shape", 7, 6, 9, "--output"]
+    assert cli(*words, tmp_path / "whole.nrrd").status == 0
+    assert cli(*words, tmp_path / "slabs.nrrd", "--slabs", 4).status == 0
+    (whole, grid, told), (slabs, other, also) = (mito.load_volume(tmp_path / f"{name}.nrrd") for name in ("whole", "slabs"))
+    np.testing.assert_allclose(slabs, whole, atol=1e-7)
+    assert grid == other
+    assert {**told, "seconds": 0} == {**also, "seconds": 0}
+
+
+def test_more_slabs_than_slices(cli, one_error, tmp_path, sample):
+    outcome = cli("reconstruct", sample, "--shape", 7, 6, 9, "--output", tmp_path / "a.nrrd", "--slabs", 10)
+    one_error(outcome, 2, "slabs", "1 to 9", "found 10")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_older_result_is_replaced_only_by_a_whole_one(cli, tmp_path, sample):
     target = tmp_path / "x.nrrd"
     target.write_text("older")

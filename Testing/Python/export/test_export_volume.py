@@ -342,7 +342,7 @@ def test_no_space_half_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comp
     def fail(*_arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(volume_module, "_write_slabs", fail)
+    monkeypatch.setattr(volume_module, "write_slabs", fail)
     with pytest.raises(WorkError, match=r"a\.nrrd: could not be written: No space left on device"):
         save_volume(tmp_path / "a.nrrd", ramp(), GRID, compress=compress)
     assert list(tmp_path.iterdir()) == []

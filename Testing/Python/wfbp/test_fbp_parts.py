@@ -207,7 +207,7 @@ def test_moving_rows_reproduces_a_smooth_column() -> None:
     rows = np.arange(40, dtype=np.float64)
     shifts = np.array([0.0, 0.3, -2.7, 5.0])
     view = np.tile(np.sin(rows / 6), (4, 1)).astype(np.float32)
-    move_rows(view, shifts, np.empty(40, dtype=np.float32))
+    move_rows(view, shifts, np.empty(124, dtype=np.float32))
     for column, shift in zip(view, shifts, strict=True):
         np.testing.assert_allclose(column[8:32], np.sin((rows - shift) / 6)[8:32], atol=2e-3)
 

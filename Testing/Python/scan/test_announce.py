@@ -1,0 +1,33 @@
+"""Telling the system what will be read: a hint that may fail."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from MITOReconstructionLib.scan import npy
+from MITOReconstructionLib.scan.npy import open_array
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no posix_fadvise")
+
+
+def test_the_bytes_of_the_items_are_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((10, 3, 4), dtype=np.float64))
+    asked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, *rest: asked.append(rest))
+    monkeypatch.setattr(npy, "HINT_BYTES", 200)
+    file = open_array(tmp_path / "a.npy", ("a", "b", "c"))
+    file.announce(2, 7)
+    begin = file.offset + 2 * 96
+    assert asked == [(begin + place, size, os.POSIX_FADV_WILLNEED) for place, size in ((0, 200), (200, 200), (400, 80))]
+
+
+def test_a_file_that_is_gone_is_told_when_it_is_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((10, 3, 4), dtype=np.float32))
+    file = open_array(tmp_path / "a.npy", ("a", "b", "c"))
+    (tmp_path / "a.npy").unlink()
+    file.announce(0, 10)
