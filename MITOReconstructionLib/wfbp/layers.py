@@ -57,6 +57,12 @@ NEGLIGIBLE = 1e-4
 SEGMENT = 16
 """Columns of a line that are looked at together for which rays of which layers they need."""
 
+FIELD = 1.01
+"""Distance from the axis, as a multiple of the outermost ray's, beyond which no column is seen from all sides: left out."""
+
+WIDE = 0.7
+"""Distance of the outermost ray from the axis, as a part of the source's, up to which there are few layers."""
+
 COARSE = 8.0
 """Rays and layers to a voxel column above which a look-up in each column is the faster way."""
 
@@ -93,13 +99,16 @@ def layers_suit(plan: ParallelPlan, grid: VolumeGrid) -> bool:
     """Whether :func:`backproject_layers` can be used, and is the faster way."""
     rows = plan.geometry.detector.rows
     apart = plan.geometry.source_radius * min(2 * ROWS / max(rows, 1), TURN)  # along a ray, in mm
-    return rows >= 2 and len(plan.t) >= 2 and grid.spacing[0] * grid.spacing[1] <= COARSE * plan.t_step * apart
+    narrow = float(np.abs(plan.t).max()) <= WIDE * plan.geometry.source_radius
+    return narrow and rows >= 2 and grid.spacing[0] * grid.spacing[1] <= COARSE * plan.t_step * apart
 
 
 def backproject_layers(
     volume: NDArray[np.float32], grid: VolumeGrid, beams: NDArray[np.float32], first_beam: int, tables: BeamTables
 ) -> None:
     """Add filtered beams to a volume; as :func:`MITOReconstructionLib.wfbp.backproject.backproject`, and faster.
+
+    Columns farther from the axis than any ray, which some directions cannot see, are left as they are.
 
     Parameters
     ----------
@@ -250,6 +259,7 @@ def _heights(ray, count, beam, z, tables):  # type: ignore[no-untyped-def]
 def _magnifications(work, tile, cos, sin, ray, count, tables):  # type: ignore[no-untyped-def]
     """Work out ray and magnification of every column of a tile; the least and the greatest magnification."""
     square, nearly, none = np.float32(tables.radius * tables.radius), np.float32(1e-3), np.float32(0.0)
+    field = np.float32((FIELD * max(abs(tables.t_first), abs(tables.t_first + (len(tables.reach) - 1) * tables.t_step))) ** 2)
     t_step, place_step = np.float32(tile.spacing[1] * sin), np.float32(tile.spacing[1] * sin / tables.t_step)
     depth_step = np.float32(tile.spacing[1] * cos)
     b0, b1, b2 = np.float32(tables.bow[0]), np.float32(tables.bow[1]), np.float32(tables.bow[2])
@@ -266,10 +276,11 @@ def _magnifications(work, tile, cos, sin, ray, count, tables):  # type: ignore[n
             t = t_first + step * t_step
             s = t * t
             reach = np.sqrt(max(square - s, none))
-            along = reach + depth + step * depth_step
+            deep = depth + step * depth_step
+            along = reach + deep
             distance = b0 + s * (b1 + s * (b2 + s * (b3 + s * b4)))
             place[p] = place_first + step * place_step
-            size[p] = distance / max(along, nearly) if along > nearly * reach else none
+            size[p] = distance / max(along, nearly) if s + deep * deep <= field and along > nearly * reach else none
         first, end = 0, tile.deep
         while first < end and not (place[o + first] >= none and place[o + first] <= last and size[o + first] > none):
             first += 1
