@@ -70,7 +70,7 @@ def test_it_gives_what_looking_up_column_by_column_gives(name: str) -> None:
     seen = (expected != 0) & (np.hypot(x, y) < geometry.field_of_view_radius)[..., None]
     assert seen.mean() > 0.05
     difference = (found - expected)[seen]
-    assert difference.std() < 0.02 * expected[seen].std()
+    assert difference.std() < 0.03 * expected[seen].std()
     assert abs(difference.mean()) < 0.002 * expected[seen].std()
 
 
