@@ -12,6 +12,7 @@ from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables
 from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import RampFilter
+from MITOReconstructionLib.wfbp.layers import backproject_layers
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.stream import BeamStream
 
@@ -43,9 +44,11 @@ def compile_kernels(monitor: Monitor) -> None:
     volume = np.zeros(grid.shape, dtype=np.float32)
     stream = BeamStream(scan, number, plan, RampFilter.design(len(plan.t), plan.t_step), block=4)
     for step, (start, beams) in enumerate(stream.blocks(0, 4, monitor)):
-        monitor.report(STEP, 0.3 * (step + 1))
+        monitor.report(STEP, 0.2 * (step + 1))
         backproject(volume, grid, beams, start, tables)
-    monitor.report(STEP, 0.7)
+    monitor.report(STEP, 0.5)
+    backproject_layers(volume, grid, beams, start, tables)
+    monitor.report(STEP, 0.8)
     fill_unseen(volume, grid, tables, 0.0)
     _compiled.set()
     monitor.report(STEP, 1.0)

@@ -82,7 +82,7 @@ def test_no_memory_is_a_clear_failure(scan: Scan, monkeypatch: pytest.MonkeyPatc
     def no_memory(*arguments: object, **options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(fbp, "backproject", no_memory)
+    monkeypatch.setattr(fbp, "backproject_layers", no_memory)
     with pytest.raises(WorkError, match=r"Not enough memory to reconstruct \(5, 4, 3\) voxels"):
         reconstruct(scan, grid=GRID)
 

@@ -1,0 +1,411 @@
+"""Backprojection in two steps: every ray onto layers of equal magnification, then voxel columns from four of those.
+
+A beam's ray passes voxel columns at different distances from the source, and each column sees its rows at another
+magnification. Looked up voxel by voxel that is slow: no processor gathers as fast as it adds. But columns of equal
+magnification need the same samples, there are few magnifications between which the rows differ by more than one, and between
+two of these interpolating is as good as between rows. So each ray of a tile of columns is resampled to the voxels' z once for
+each of a few layers, and weighted there; a column then adds up four neighbours (two rays, two layers), voxel by voxel in the
+order in which they lie in memory. It needs no symmetry: any pitch, any axial positions, any region.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.parallel import KERNELS
+from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables, column_weights
+from MITOReconstructionLib.wfbp.lanes import (
+    LANES,
+    PICKS,
+    blend,
+    gather_line,
+    load,
+    multiply,
+    multiply_add,
+    pick_line,
+    pick_long_line,
+    store,
+)
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
+
+__all__ = ["backproject_layers", "layers_suit"]
+
+TILE = 64
+"""Voxel columns along x and y that are worked on at a time: their sums and the layers stay in a core's cache."""
+
+BLOCK = 64
+"""Voxels of a column that are worked on at a time; a multiple of LANES."""
+
+ROWS = 1.0
+"""By how many rows neighbouring layers differ at most."""
+
+TURN = 0.02
+"""By how much of the half detector height neighbouring layers differ at most."""
+
+NODE = 0.005
+"""By how much of the half detector height the rays differ at most between which the row weight is taken to be linear."""
+
+NEGLIGIBLE = 1e-4
+"""Share of the row weight below which the voxels at the ends of a tile's range are left out."""
+
+SEGMENT = 16
+"""Columns of a line that are looked at together for which rays of which layers they need."""
+
+FIELD = 1.01
+"""Distance from the axis, as a multiple of the outermost ray's, beyond which no column is seen from all sides: left out."""
+
+WIDE = 0.7
+"""Distance of the outermost ray from the axis, as a part of the source's, up to which there are few layers."""
+
+COARSE = 8.0
+"""Rays and layers to a voxel column above which a look-up in each column is the faster way."""
+
+
+class Tile(NamedTuple):
+    """Voxels that are worked on at a time: x, y, z of the first in mm, spacing in mm, and how many there are."""
+
+    x: float
+    y: float
+    z: float
+    spacing: NDArray[np.float64]
+    wide: int
+    deep: int
+    tall: int
+
+
+class Work(NamedTuple):
+    """Work space of a thread.
+
+    sums : of the tile's voxels, float32 [(column of x * TILE + column of y) * BLOCK + voxel];
+    layers : resampled rays, float32 [(layer * rays + ray) * BLOCK + voxel];
+    place, size : ray, counted from the tile's first, and magnification of each column, float32 [x * TILE + y];
+    limits : first and last (exclusive) y of each x that the beam sees.
+    """
+
+    sums: NDArray[np.float32]
+    layers: NDArray[np.float32]
+    place: NDArray[np.float32]
+    size: NDArray[np.float32]
+    limits: NDArray[np.int64]
+
+
+def layers_suit(plan: ParallelPlan, grid: VolumeGrid) -> bool:
+    """Whether :func:`backproject_layers` can be used, and is the faster way."""
+    rows = plan.geometry.detector.rows
+    apart = plan.geometry.source_radius * min(2 * ROWS / max(rows, 1), TURN)  # along a ray, in mm
+    narrow = float(np.abs(plan.t).max()) <= WIDE * plan.geometry.source_radius
+    return narrow and rows >= 2 and grid.spacing[0] * grid.spacing[1] <= COARSE * plan.t_step * apart
+
+
+def backproject_layers(
+    volume: NDArray[np.float32], grid: VolumeGrid, beams: NDArray[np.float32], first_beam: int, tables: BeamTables
+) -> None:
+    """Add filtered beams to a volume; as :func:`MITOReconstructionLib.wfbp.backproject.backproject`, and faster.
+
+    Columns farther from the axis than any ray, which some directions cannot see, are left as they are.
+
+    Parameters
+    ----------
+    volume : float32, shape grid.shape, C order
+        Added to, in 1/mm.
+    grid : VolumeGrid
+    beams : float32, shape (n, rays, rows), C order
+        Filtered parallel beams ``first_beam`` to ``first_beam + n`` (exclusive), in 1/mm per radian.
+    first_beam : int
+    tables : BeamTables
+    """
+    with KERNELS:
+        _backproject(volume, np.array(grid.origin), np.array(grid.spacing), beams, first_beam, tables, numba.get_num_threads())
+
+
+@numba.njit(parallel=True, **COMPILE)
+def _backproject(volume, origin, spacing, beams, first_beam, tables, workers):  # type: ignore[no-untyped-def]
+    nx, ny, nz = volume.shape
+    across, along, up = (nx + TILE - 1) // TILE, (ny + TILE - 1) // TILE, (nz + BLOCK - 1) // BLOCK
+    flat, voxels = beams.reshape(-1), volume.reshape(-1)
+    for worker in numba.prange(workers):
+        work = Work(
+            np.zeros(TILE * TILE * BLOCK, np.float32),
+            np.empty(2048 * BLOCK, np.float32),
+            np.empty(TILE * TILE, np.float32),
+            np.empty(TILE * TILE, np.float32),
+            np.empty((TILE, 2), np.int64),
+        )
+        for item in range(worker, across * along * up, workers):
+            tile, block = divmod(item, up)
+            ix, iy, iz = (tile // along) * TILE, (tile % along) * TILE, block * BLOCK
+            part = Tile(
+                origin[0] + ix * spacing[0],
+                origin[1] + iy * spacing[1],
+                origin[2] + iz * spacing[2],
+                spacing,
+                min(TILE, nx - ix),
+                min(TILE, ny - iy),
+                min(BLOCK, nz - iz),
+            )
+            base, held = (ix * ny + iy) * nz + iz, False
+            for number in range(beams.shape[0]):
+                chunks = _beam(part, work, flat, number, beams.shape[2], first_beam + number, tables, voxels, base, ny * nz, nz, held)
+                held = held or chunks
+            if held:
+                _copy(work.sums, voxels, base, ny * nz, nz, part, False)
+
+
+@numba.njit(**COMPILE)
+def _beam(tile, work, flat, number, rows, beam, tables, voxels, base, x_step, y_step, held):  # type: ignore[no-untyped-def]
+    """Add one beam to a tile's sums, which are fetched from the volume before, unless held; whether it sees any of it."""
+    theta = tables.theta_first + beam * tables.theta_step
+    sin, cos = math.sin(theta), math.cos(theta)
+    dx, dy = (tile.wide - 1) * tile.spacing[0], (tile.deep - 1) * tile.spacing[1]
+    t_low = tile.x * cos + tile.y * sin + min(0.0, dx * cos) + min(0.0, dy * sin)
+    t_high = tile.x * cos + tile.y * sin + max(0.0, dx * cos) + max(0.0, dy * sin)
+    low, high = (t_low - tables.t_first) / tables.t_step, (t_high - tables.t_first) / tables.t_step
+    rays = len(tables.reach)
+    if high < 0.0 or low > rays - 1:
+        return False
+    ray = min(max(0, int(low)), rays - 2)
+    count = max(min(rays - 1, int(high) + 1) - ray + 1, 2)
+    heights, rise, fall = _heights(ray, count, beam, tile.z, tables)
+    deepest = tile.y * cos - tile.x * sin + max(0.0, -dx * sin) + max(0.0, dy * cos)
+    room = (abs(tables.row_middle) + tables.row_reach) * (tables.radius + deepest) / tables.nearest
+    z_step = tile.spacing[2]
+    if rise > room or fall + (tile.tall - 1) * z_step < -room:
+        return False
+    least, greatest = _magnifications(work, tile, cos, sin, ray, count, tables)
+    if greatest <= 0.0:
+        return False
+    bottom, top = tables.row_middle - tables.row_reach, tables.row_middle + tables.row_reach
+    bottom /= least if bottom < 0.0 else greatest
+    top /= least if top > 0.0 else greatest
+    first = max(0, int(math.ceil((bottom - fall) / z_step)))  # noqa: RUF046 (a float in numba)
+    last = min(tile.tall - 1, int(math.floor((top - rise) / z_step)))  # noqa: RUF046
+    if first > last:
+        return False
+    far = max(abs(rise + first * z_step), abs(fall + first * z_step), abs(rise + last * z_step), abs(fall + last * z_step))
+    weights, nodes, turns = _node_weights(ray, count, beam, least, greatest, far, rise, fall, tile, tables)
+    first, last = _range(weights, first, last, np.float32(NEGLIGIBLE * tables.theta_step))
+    if first > last:
+        return False
+    begin, end = first // LANES * LANES, (last // LANES + 1) * LANES
+    apart = min(ROWS * tables.row_pitch, TURN * tables.row_half) / max(far, 1e-6)
+    number_of_layers = max(2, int(math.ceil((greatest - least) / apart)) + 1)  # noqa: RUF046
+    apart = max((greatest - least) / (number_of_layers - 1), 1e-9)
+    span = _spans(work, tile.wide, least, apart, number_of_layers, count)
+    needed = number_of_layers * count * BLOCK
+    layers = work.layers if needed <= len(work.layers) else np.empty(needed, np.float32)
+    start = (number * rays + ray) * rows
+    _fill(layers, flat, start, rows, heights, weights, nodes, turns, span, least, apart, begin, end, z_step, tables)
+    if not held:
+        _copy(work.sums, voxels, base, x_step, y_step, tile, True)
+    _add(work, layers, tile.wide, np.float32(least), np.float32(1.0 / apart), number_of_layers, count, begin, end)
+    return True
+
+
+@numba.njit(**COMPILE)
+def _range(weights, first, last, least):  # type: ignore[no-untyped-def]
+    """The part of first to last where any weight is at least so large."""
+    largest = np.zeros(BLOCK, np.float32)
+    for o in range(0, len(weights), BLOCK):
+        for k in range(BLOCK):
+            largest[k] = max(largest[k], weights[np.uintp(o) + np.uintp(k)])
+    while first <= last and largest[first] < least:
+        first += 1
+    while last >= first and largest[last] < least:
+        last -= 1
+    return first, last
+
+
+@numba.njit(**COMPILE)
+def _copy(sums, voxels, base, x_step, y_step, tile, get):  # type: ignore[no-untyped-def]
+    """Get a tile's voxels, or put them back."""
+    tall = tile.tall
+    whole = tall // LANES * LANES
+    for i in range(tile.wide):
+        for j in range(tile.deep):
+            a, o = base + i * x_step + j * y_step, (i * TILE + j) * BLOCK
+            if get:
+                for k in range(0, whole, LANES):
+                    store(sums, o + k, load(voxels, a + k))
+                for k in range(whole, tall):
+                    sums[o + k] = voxels[a + k]
+            else:
+                for k in range(0, whole, LANES):
+                    store(voxels, a + k, load(sums, o + k))
+                for k in range(whole, tall):
+                    voxels[a + k] = sums[o + k]
+
+
+@numba.njit(**COMPILE)
+def _heights(ray, count, beam, z, tables):  # type: ignore[no-untyped-def]
+    """Height of z above the source of each ray in mm; the least and the greatest of them."""
+    heights = np.empty(count, np.float32)
+    least, greatest = np.inf, -np.inf
+    for j in range(count):
+        position = beam + tables.axial_offset + tables.fan_steps[ray + j]
+        index = int(position)
+        source = tables.axial[index] + (position - index) * (tables.axial[index + 1] - tables.axial[index])
+        heights[j] = z - source
+        least, greatest = min(least, z - source), max(greatest, z - source)
+    return heights, least, greatest
+
+
+@numba.njit(**COMPILE)
+def _magnifications(work, tile, cos, sin, ray, count, tables):  # type: ignore[no-untyped-def]
+    """Work out ray and magnification of every column of a tile; the least and the greatest magnification."""
+    square, nearly, none = np.float32(tables.radius * tables.radius), np.float32(1e-3), np.float32(0.0)
+    field = np.float32((FIELD * max(abs(tables.t_first), abs(tables.t_first + (len(tables.reach) - 1) * tables.t_step))) ** 2)
+    t_step, place_step = np.float32(tile.spacing[1] * sin), np.float32(tile.spacing[1] * sin / tables.t_step)
+    depth_step = np.float32(tile.spacing[1] * cos)
+    b0, b1, b2 = np.float32(tables.bow[0]), np.float32(tables.bow[1]), np.float32(tables.bow[2])
+    b3, b4 = np.float32(tables.bow[3]), np.float32(tables.bow[4])
+    last, place, size = np.float32(count - 1), work.place, work.size
+    least, greatest = np.float32(3e38), none
+    for i in range(tile.wide):
+        x = tile.x + i * tile.spacing[0]
+        t, depth = x * cos + tile.y * sin, np.float32(tile.y * cos - x * sin)
+        place_first, t_first = np.float32((t - tables.t_first) / tables.t_step - ray), np.float32(t)
+        o = i * TILE
+        for j in range(tile.deep):
+            step, p = np.float32(np.int32(j)), np.uintp(o) + np.uintp(j)
+            t = t_first + step * t_step
+            s = t * t
+            reach = np.sqrt(max(square - s, none))
+            deep = depth + step * depth_step
+            along = reach + deep
+            distance = b0 + s * (b1 + s * (b2 + s * (b3 + s * b4)))
+            place[p] = place_first + step * place_step
+            size[p] = distance / max(along, nearly) if s + deep * deep <= field and along > nearly * reach else none
+        first, end = 0, tile.deep
+        while first < end and not (place[o + first] >= none and place[o + first] <= last and size[o + first] > none):
+            first += 1
+        while end > first and not (place[o + end - 1] >= none and place[o + end - 1] <= last and size[o + end - 1] > none):
+            end -= 1
+        work.limits[i, 0], work.limits[i, 1] = first, end
+        for j in range(first, end):
+            value = size[np.uintp(o) + np.uintp(j)]
+            least, greatest = min(least, value), max(greatest, value)
+    return float(least), float(greatest)
+
+
+@numba.njit(**COMPILE)
+def _node_weights(ray, count, beam, least, greatest, far, rise, fall, tile, tables):  # type: ignore[no-untyped-def]
+    """Normalised row weights times the beams' angle at some rays and magnifications: [magnification, ray, voxel]."""
+    a, b, c = tables.reach[ray], tables.reach[ray + count // 2], tables.reach[ray + count - 1]
+    bend = max(a, b, c) - min(a, b, c)
+    change = greatest * (fall - rise) / tables.row_half + 2 * bend * greatest / tables.nearest
+    nodes = min(count, 2 + int(change / NODE))
+    rays = len(tables.reach)
+    other = -2 * tables.t_first / tables.t_step - ray  # the same ray the other way round
+    if (other - count + 1 < -1e-6 and other > 0.0) or (other - count + 1 < rays - 1 and other > rays - 1 + 1e-6):
+        nodes = count  # some rays have partners and others none, and the weight is not smooth
+    turns = 2 + int(far * (greatest - least) / tables.row_half / TURN)
+    halves = _halves(ray, count, beam, tile, tables)
+    weights, total = np.zeros(turns * nodes * BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for n in range(turns):
+        size = least + (greatest - least) * n / (turns - 1)
+        for j in range(nodes):
+            o = (n * nodes + j) * BLOCK
+            place = ray + (count - 1) * j / (nodes - 1)
+            column_weights(weights[o : o + BLOCK], total, place, size, beam, halves, tile.z, tile.spacing[2], tile.tall, tables)
+    return weights, nodes, turns
+
+
+@numba.njit(**COMPILE)
+def _halves(ray, count, beam, tile, tables):  # type: ignore[no-untyped-def]
+    """First and last (exclusive) number of half turns by which a beam that sees voxels of the tile may be away."""
+    bottom, top = tile.z, tile.z + (tile.tall - 1) * tile.spacing[2]
+    dx, dy = (tile.wide - 1) * tile.spacing[0], (tile.deep - 1) * tile.spacing[1]
+    away = math.hypot(max(abs(tile.x), abs(tile.x + dx)), max(abs(tile.y), abs(tile.y + dy)))
+    room = (abs(tables.row_middle) + tables.row_reach) * (tables.radius + away) / tables.nearest
+    low, high = 0, 1
+    for half in range(tables.partners[beam, 0], tables.partners[beam, 1]):
+        other = beam + half * tables.half_turn
+        if other < 0 or other >= tables.beams:
+            continue
+        for j in (ray, ray + count // 2, ray + count - 1):
+            steps = tables.fan_steps[j] if half % 2 == 0 else -tables.fan_steps[j]
+            index = min(max(0, int(other + tables.axial_offset + steps)), len(tables.axial) - 1)
+            if bottom - room <= tables.axial[index] + tables.travel and tables.axial[index] - tables.travel <= top + room:
+                low, high = min(low, half), max(high, half + 1)
+    return low, high
+
+
+@numba.njit(**COMPILE)
+def _spans(work, wide, least, apart, layers, count):  # type: ignore[no-untyped-def]
+    """First and last (exclusive) ray that the columns of a tile need in each layer."""
+    place, size, limits = work.place, work.size, work.limits
+    span = np.zeros((layers, 2), np.int64)
+    span[:, 0] = count
+    for i in range(wide):
+        end = limits[i, 1]
+        for first in range(limits[i, 0], end, SEGMENT):
+            a, b = i * TILE + first, i * TILE + min(first + SEGMENT, end) - 1
+            low, high = (size[a] - least) / apart, (size[b] - least) / apart
+            low, high = min(low, high), max(low, high)
+            ray, last = min(place[a], place[b]), max(place[a], place[b])
+            left, right = min(int(ray), count - 2), min(int(last), count - 2) + 2
+            for layer in range(min(max(0, int(low - 0.1)), layers - 2), min(layers, int(high + 0.1) + 2)):
+                span[layer, 0], span[layer, 1] = min(span[layer, 0], left), max(span[layer, 1], right)
+    return span
+
+
+@numba.njit(**COMPILE)
+def _fill(layers, flat, base, rows, heights, weights, nodes, turns, span, least, apart, begin, end, z_step, tables):  # type: ignore[no-untyped-def]
+    """Resample the rays onto the layers, and weight them."""
+    node_line = np.empty(nodes * BLOCK, np.float32)
+    last = np.float32((rows - 1) * (1.0 - 1e-6))  # so that there is a sample after the whole part of it
+    middle = 0.5 * (rows - 1) - tables.row_middle / tables.row_pitch
+    count = len(heights)
+    for layer in range(len(span)):
+        size = least + layer * apart
+        at = layer * (turns - 1) / (len(span) - 1)
+        turn = min(int(at), turns - 2)
+        for o in range(0, nodes * BLOCK, BLOCK):
+            for k in range(o + begin, o + end, LANES):
+                a = turn * nodes * BLOCK + k
+                store(node_line, k, blend(load(weights, a), load(weights, a + nodes * BLOCK), np.float32(at - turn)))
+        step = np.float32(size * z_step / tables.row_pitch)
+        for j in range(span[layer, 0], span[layer, 1]):
+            start = np.float32(heights[j] * (size / tables.row_pitch) + middle)
+            at = j * (nodes - 1) / (count - 1)
+            node = min(int(at), nodes - 2)
+            share, o, a, ray = np.float32(at - node), (layer * count + j) * BLOCK, node * BLOCK, base + j * rows
+            room = len(flat) - ray - rows
+            if PICKS and step < 1.999 and room >= 2 * LANES:
+                for k in range(begin, end, LANES):
+                    line = pick_line(flat, ray, start + step * np.float32(np.int32(k)), step, last)
+                    store(layers, o + k, multiply(line, blend(load(node_line, a + k), load(node_line, a + BLOCK + k), share)))
+            elif PICKS and step < 3.999 and room >= 4 * LANES:
+                for k in range(begin, end, LANES):
+                    line = pick_long_line(flat, ray, start + step * np.float32(np.int32(k)), step, last)
+                    store(layers, o + k, multiply(line, blend(load(node_line, a + k), load(node_line, a + BLOCK + k), share)))
+            else:
+                for k in range(begin, end, LANES):
+                    line = gather_line(flat, ray, start + step * np.float32(np.int32(k)), step, last)
+                    store(layers, o + k, multiply(line, blend(load(node_line, a + k), load(node_line, a + BLOCK + k), share)))
+
+
+@numba.njit(**COMPILE)
+def _add(work, layers, wide, least, per_layer, number, count, begin, end):  # type: ignore[no-untyped-def]
+    """Add to every column its two rays in its two layers."""
+    one, sums = np.float32(1.0), work.sums
+    for i in range(wide):
+        for j in range(work.limits[i, 0], work.limits[i, 1]):
+            p = i * TILE + j
+            at, up = work.place[p], (work.size[p] - least) * per_layer
+            ray, layer = min(np.int64(at), count - 2), min(np.int64(up), number - 2)
+            right, upper = at - np.float32(ray), up - np.float32(layer)
+            left, lower = one - right, one - upper
+            a = (layer * count + ray) * BLOCK
+            b, o = a + count * BLOCK, p * BLOCK
+            for k in range(begin, end, LANES):
+                total = multiply_add(load(layers, a + k), lower * left, load(sums, o + k))
+                total = multiply_add(load(layers, a + BLOCK + k), lower * right, total)
+                total = multiply_add(load(layers, b + k), upper * left, total)
+                store(sums, o + k, multiply_add(load(layers, b + BLOCK + k), upper * right, total))
