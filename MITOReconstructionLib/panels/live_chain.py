@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import qt
@@ -56,6 +57,18 @@ class ChainWidget:
             When a parameter is out of range.
         """
         return [PluginStep(plugin, plugin.parameters.from_dict(fields.values)) for plugin, fields, _button, _box in self.rows]
+
+    def use(self, steps: Sequence[PluginStep]) -> None:
+        """Show another chain."""
+        if len(steps) == len(self.rows) and all(
+            a.plugin is b.plugin and a.parameters == b.parameters for a, b in zip(steps, self.steps, strict=True)
+        ):
+            return
+        for row in list(self.rows):
+            self._remove(row)
+        for step in steps:
+            self.add(step.plugin.name)
+            self.rows[-1][1].values = asdict(step.parameters)
 
     def _chosen(self, place: int) -> None:
         if place > 0:
