@@ -168,6 +168,8 @@ class LiveSection:
             if self.start_button.checked or not self.session.live.running:
                 self.update()
             return
+        if list(live.views) != list(self.boxes):  # a layout with other views
+            self.update()
         newest = live, live.history[-1].number if live.history else 0
         if newest != self._listed:  # a script may have taken the results
             self._listed = newest

@@ -67,7 +67,7 @@ class ChainWidget:
         for row in list(self.rows):
             self._remove(row)
         for step in steps:
-            self.add(step.plugin.name)
+            self._append(step.plugin)  # which need not be one of the table
             self.rows[-1][1].values = asdict(step.parameters)
 
     def _chosen(self, place: int) -> None:
@@ -77,7 +77,9 @@ class ChainWidget:
 
     def add(self, name: str) -> None:
         """Add a step at the end of the chain."""
-        plugin = next(plugin for plugin in self._plugins if plugin.name == name)
+        self._append(next(plugin for plugin in self._plugins if plugin.name == name))
+
+    def _append(self, plugin: Plugin) -> None:
         box = qt.QGroupBox(plugin.title)
         box.toolTip = f"<qt>{plugin.help}</qt>"
         layout = qt.QVBoxLayout(box)

@@ -209,10 +209,15 @@ def test_the_example_runs(
 
 def test_the_panel_follows_a_script(host: Host, loaded: Any) -> None:
     from MITOReconstructionLib.live import LiveSettings
+    from MITOReconstructionLib.live.plugins import Plugin, PluginStep
+    from MITOReconstructionLib.methods import Parameters
 
     session = loaded.session
-    live = session.live.start(session.scan, session.shown, LiveSettings(filter_type="Hann"))
+    own = PluginStep(Plugin("own", "My own", "Does nothing.", Parameters, lambda image, _parameters: image), Parameters())
+    live = session.live.start(session.scan, session.shown, LiveSettings(filter_type="Hann"), plugins=[own])
     assert (loaded.live.start_button.checked, loaded.live.parameters.values["filter_type"]) == (True, "Hann")
+    assert [row[0].name for row in loaded.live.chain.rows] == ["own"]
+    assert live.engine.plugins == (own,)
     session.live.stop(session.scan.name)
     assert (loaded.live.start_button.checked, loaded.live.timer.isActive(), live.context.alive) == (False, False, False)
 
@@ -283,6 +288,31 @@ def test_the_scene_is_closed_in_every_state(host: Host, loaded: Any, state: str)
     assert (session.live.running, loaded.live.live, loaded.live.timer.isActive()) == ([], None, False)
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 0
     live.engine.close()
+
+
+def test_views_that_come_and_go(host: Host, looked: Any) -> None:
+    import slicer
+
+    node, layers = slicer.vtkMRMLSliceNode(), slicer.vtkMRMLSliceCompositeNode()
+    node.SetLayoutName("Purple")
+    layers.SetLayoutName("Purple")
+    for made in (node, layers):
+        slicer.mrmlScene.AddNode(made)
+    node.SetDimensions(64, 64, 1)
+    node.SetFieldOfView(200.0, 200.0, 1.0)
+    looked.live.tick()
+    assert list(looked.live.boxes) == ["Red", "Green", "Yellow", "Purple"]
+    node.JumpSliceByCentering(0.0, 0.0, looked.session.scan.geometry.axial_positions.mean())
+    looked.live.boxes["Purple"].checked = True
+    assert looked.session.live.wait(SECONDS)
+    image = slicer.util.arrayFromVolume(slicer.mrmlScene.GetNodeByID(layers.GetForegroundVolumeID()))
+    assert 0.01 < image.max() < 0.05
+    for made in (layers, node):
+        slicer.mrmlScene.RemoveNode(made)
+    looked.live.tick()
+    looked.live.tick()
+    assert list(looked.live.boxes) == ["Red", "Green", "Yellow"]
+    assert "Purple" not in looked.live.live.followed
 
 
 def test_a_view_that_is_taken_out(host: Host, looked: Any) -> None:
