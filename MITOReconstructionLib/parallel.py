@@ -17,7 +17,7 @@ __all__ = ["KERNELS", "Turns", "cores"]
 class Turns:
     """A lock for ``with`` that threads get in the order in which they came; a thread that has it can take it again.
 
-    Of ``threading.RLock`` a thread that lets go and takes it again at once may have it for ever while another one waits.
+    ``threading.RLock`` does not say who is next: a thread that takes it again at once may keep another one waiting.
     """
 
     def __init__(self) -> None:

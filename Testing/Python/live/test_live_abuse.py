@@ -132,7 +132,7 @@ def test_planes_that_nobody_means(small: Scan, plane: Plane) -> None:
 
 
 EXIT = """
-import sys, time
+import sys, threading, time
 import numpy as np
 from MITOReconstructionLib import LiveSlices, Plane, Scan, mito_geometry
 from MITOReconstructionLib.live import engine
@@ -143,7 +143,9 @@ engine.END_SECONDS = 1.0
 geometry = mito_geometry(16, centre=0.0, turns=2.5)
 shape = geometry.views, geometry.detector.columns, geometry.detector.rows
 scan = Scan.from_arrays(np.ones(shape, np.float32), geometry)
+entered = threading.Event()
 def hang(image, parameters):
+    entered.set()
     time.sleep(1000)
 steps = [PluginStep(Plugin("hang", "Hang", "Hangs.", Parameters, hang), Parameters())] if sys.argv[1] == "hangs" else []
 lives = [LiveSlices(scan, plugins=steps) for _ in range(2)]
@@ -151,6 +153,8 @@ for number, live in enumerate(lives):
     live.request_context()
     live.request("Red", Plane.centred((0, 0, number), (1, 0, 0), (0, 1, 0), (800, 800), 0.25))
 time.sleep(0.3)
+if steps:
+    entered.wait()
 if sys.argv[1] == "dropped":
     del live, lives
 """
