@@ -128,7 +128,7 @@ def run_steps(image: NDArray[np.float32], steps: Sequence[PluginStep]) -> Proces
         _tracked.values = values
         try:
             image = _checked(step.plugin.run(image, step.parameters), image.shape)
-        except Exception as error:  # noqa: BLE001 - whatever somebody's function does, the slice is shown
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever somebody's function does, the slice is shown
             text = " ".join(str(error).split())
             return image, values, seconds, f"plugin {name}: {type(error).__name__}: {text}"
         finally:
