@@ -16,10 +16,10 @@ from MITOReconstructionLib.wfbp.backproject import BeamTables
 
 __all__ = ["FIELD", "Lattice", "layer_distance", "layer_lattice"]
 
-ROWS = 2.0
-"""By how many rows neighbouring layers differ at the detector's upper and lower edge; half of it half-way to there."""
+ROWS = 1.15
+"""By how many rows neighbouring layers differ at the detector's upper and lower edge; half as many half-way to there."""
 
-EDGE = 0.03
+EDGE = 0.02
 """By how much of the half detector height neighbouring layers differ at most."""
 
 TURN = 0.02

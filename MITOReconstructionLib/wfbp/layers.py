@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.parallel import KERNELS
-from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables, column_weights
+from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables
 from MITOReconstructionLib.wfbp.lanes import (
     LANES,
     PICKS,
@@ -33,18 +33,13 @@ from MITOReconstructionLib.wfbp.lanes import (
     store,
 )
 from MITOReconstructionLib.wfbp.lattice import FIELD, layer_distance, layer_lattice
+from MITOReconstructionLib.wfbp.node_weights import BLOCK, magnification, node_weights
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["backproject_layers", "layers_suit"]
 
 TILE = 64
 """Voxel columns along x and y that are worked on at a time: their sums and the layers stay in a core's cache."""
-
-BLOCK = 64
-"""Voxels of a column that are worked on at a time; a multiple of LANES."""
-
-NEGLIGIBLE = 1e-4
-"""Share of the row weight below which it is taken to be none."""
 
 SEGMENT = 16
 """Columns of a line that are looked at together for which rays of which layers they need."""
@@ -176,7 +171,7 @@ def _beam(tile, work, flat, number, rows, beam, tables, lattice, voxels, base, x
     bottom, number_of_layers = int(least), int(greatest) + 2 - int(least)
     turn = bottom // lattice.every
     turns = (bottom + number_of_layers - 2) // lattice.every + 2 - turn
-    weights = _node_weights(first_node, nodes, turn, turns, ray, count, beam, tile, tables, lattice)
+    weights = node_weights(first_node, nodes, turn, turns, ray, count, beam, tile, tables, lattice)
     first, last = _range(weights)
     if first > last:
         return False
@@ -223,13 +218,6 @@ def _range(weights):  # type: ignore[no-untyped-def]
     while last >= first and largest[last] <= 0.0:
         last -= 1
     return first, last
-
-
-@numba.njit(**COMPILE)
-def _magnification(level, lattice):  # type: ignore[no-untyped-def]
-    """Magnification of a level."""
-    half = 0.5 * (level - lattice.base) * lattice.step
-    return lattice.middle * (half + math.sqrt(half * half + 1.0))
 
 
 @numba.njit(**COMPILE)
@@ -308,43 +296,6 @@ def _levels(work, tile, cos, sin, ray, count, tables, lattice):  # type: ignore[
 
 
 @numba.njit(**COMPILE)
-def _node_weights(first_node, nodes, turn, turns, ray, count, beam, tile, tables, lattice):  # type: ignore[no-untyped-def]
-    """Normalised row weights times the beams' angle at some rays and magnifications: [magnification, ray, voxel]."""
-    halves = _halves(ray, count, beam, tile, tables)
-    weights, total = np.zeros(turns * nodes * BLOCK, np.float32), np.empty(BLOCK, np.float32)
-    least, none = np.float32(NEGLIGIBLE * tables.theta_step), np.float32(0.0)
-    for n in range(turns):
-        size = _magnification((turn + n) * lattice.every, lattice)
-        for j in range(nodes):
-            o = (n * nodes + j) * BLOCK
-            place = float(lattice.nodes[first_node + j])
-            column_weights(weights[o : o + BLOCK], total, place, size, beam, halves, tile.z, tile.spacing[2], tile.tall, tables)
-    for k in range(len(weights)):
-        weights[np.uintp(k)] = weights[np.uintp(k)] if weights[np.uintp(k)] >= least else none
-    return weights
-
-
-@numba.njit(**COMPILE)
-def _halves(ray, count, beam, tile, tables):  # type: ignore[no-untyped-def]
-    """First and last (exclusive) number of half turns by which a beam that sees voxels of the tile may be away."""
-    bottom, top = tile.z, tile.z + (tile.tall - 1) * tile.spacing[2]
-    dx, dy = (tile.wide - 1) * tile.spacing[0], (tile.deep - 1) * tile.spacing[1]
-    away = math.hypot(max(abs(tile.x), abs(tile.x + dx)), max(abs(tile.y), abs(tile.y + dy)))
-    room = (abs(tables.row_middle) + tables.row_reach) * (tables.radius + away) / tables.nearest
-    low, high = 0, 1
-    for half in range(tables.partners[beam, 0], tables.partners[beam, 1]):
-        other = beam + half * tables.half_turn
-        if other < 0 or other >= tables.beams:
-            continue
-        for j in (ray, ray + count // 2, ray + count - 1):
-            steps = tables.fan_steps[j] if half % 2 == 0 else -tables.fan_steps[j]
-            index = min(max(0, int(other + tables.axial_offset + steps)), len(tables.axial) - 1)
-            if bottom - room <= tables.axial[index] + tables.travel and tables.axial[index] - tables.travel <= top + room:
-                low, high = min(low, half), max(high, half + 1)
-    return low, high
-
-
-@numba.njit(**COMPILE)
 def _spans(work, wide, bottom, layers, count):  # type: ignore[no-untyped-def]
     """First and last (exclusive) ray that the columns of a tile need in each layer."""
     place, level, limits = work.place, work.level, work.limits
@@ -354,11 +305,12 @@ def _spans(work, wide, bottom, layers, count):  # type: ignore[no-untyped-def]
         end = limits[i, 1]
         for first in range(limits[i, 0], end, SEGMENT):
             a, b = i * TILE + first, i * TILE + min(first + SEGMENT, end) - 1
-            low, high = level[a] - bottom, level[b] - bottom
-            low, high = min(low, high), max(low, high)
+            low, high = level[a], level[a]
+            for p in range(a + 1, b + 1):
+                low, high = min(low, level[np.uintp(p)]), max(high, level[np.uintp(p)])
             ray, last = min(place[a], place[b]), max(place[a], place[b])
             left, right = min(int(ray), count - 2), min(int(last), count - 2) + 2
-            for layer in range(min(max(0, int(low - 0.1)), layers - 2), min(layers, int(high + 0.1) + 2)):
+            for layer in range(int(low) - bottom, min(layers, int(high) + 2 - bottom)):
                 span[layer, 0], span[layer, 1] = min(span[layer, 0], left), max(span[layer, 1], right)
     return span
 
@@ -373,7 +325,7 @@ def _fill(
     middle = 0.5 * (rows - 1) - tables.row_middle / tables.row_pitch
     count = len(heights)
     for layer in range(len(span)):
-        size = _magnification(bottom + layer, lattice)
+        size = magnification(bottom + layer, lattice)
         below, between = divmod(bottom + layer - turn * lattice.every, lattice.every)
         upwards = np.float32(between / lattice.every)
         for o in range(0, nodes * BLOCK, BLOCK):
