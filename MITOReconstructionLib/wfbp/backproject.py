@@ -18,7 +18,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["COMPILE", "BeamTables", "backproject", "beam_tables", "beams_seeing"]
+__all__ = ["COMPILE", "LEAST", "SOFTNESS", "BeamTables", "backproject", "beam_tables", "beams_seeing", "seen"]
 
 COMPILE: dict[str, Any] = {"cache": True, "fastmath": True, "error_model": "numpy", "nogil": True}
 """Without numpy's error model every division is a branch, and no loop that divides is vectorised."""
@@ -237,28 +237,6 @@ def _share_of_weight(weight, total, t, depth, beam, halves, first, last, z_first
         for k in range(last - first):
             weight[k] /= total[k]
     return others
-
-
-@numba.njit(**COMPILE)
-def column_weights(weight, total, place, size, beam, halves, z_first, z_step, nz, tables):  # type: ignore[no-untyped-def]
-    """Normalised row weights times the beams' angle of a column at a ray's place and a magnification."""
-    ray = min(int(place), len(tables.reach) - 2)
-    share = place - ray
-    reach = tables.reach[ray] + share * (tables.reach[ray + 1] - tables.reach[ray])
-    distance = tables.distance[ray] + share * (tables.distance[ray + 1] - tables.distance[ray])
-    depth = distance / size - reach
-    source, scale, first, last = seen(place, depth, beam, z_first, z_step, nz, tables)
-    if first >= last:
-        return
-    step = scale * z_step / tables.row_half
-    start = ((z_first - source) * scale - tables.row_middle) / tables.row_half + step * first
-    _row_weights(weight, np.float32(start), np.float32(step), first, last, False)
-    t = tables.t_first + place * tables.t_step
-    theta_step = np.float32(tables.theta_step)
-    if not _share_of_weight(weight[first:last], total, t, depth, beam, halves, first, last, z_first, z_step, tables):
-        weight[first:last] = np.float32(1.0)
-    for k in range(first, last):
-        weight[k] *= theta_step
 
 
 @numba.njit(**COMPILE)

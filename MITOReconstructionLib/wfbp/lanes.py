@@ -17,7 +17,22 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 from numba.np import arrayobj
 
-__all__ = ["LANES", "PICKS", "blend", "gather_line", "load", "multiply", "multiply_add", "pick_line", "pick_long_line", "store", "zero"]
+__all__ = [
+    "LANES",
+    "PICKS",
+    "add",
+    "blend",
+    "gather_line",
+    "load",
+    "multiply",
+    "multiply_add",
+    "pick_line",
+    "pick_long_line",
+    "row_weight",
+    "share",
+    "store",
+    "zero",
+]
 
 LANES = 16
 """Floats in a vector: one AVX-512 register, two of AVX2, four of SSE or Neon."""
@@ -106,6 +121,48 @@ def multiply_add(_typing: Any, vector: Any, factor: Any, addend: Any) -> Any:
 def multiply(_typing: Any, left: Any, right: Any) -> Any:
     """The product of two vectors."""
     return lanes(lanes, lanes), lambda context, builder, signature, values: builder.fmul(values[0], values[1], flags=FAST)
+
+
+@intrinsic
+def add(_typing: Any, left: Any, right: Any) -> Any:
+    """The sum of two vectors."""
+    return lanes(lanes, lanes), lambda context, builder, signature, values: builder.fadd(values[0], values[1], flags=FAST)
+
+
+@intrinsic
+def share(_typing: Any, part: Any, total: Any, factor: Any, least: Any) -> Any:
+    """``factor * part / total``, 0 where that is less than ``least`` or the total is 0; factor and least are float32."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        whole = _largest(builder, values[1], ir.Constant(FLOATS, [1e-30] * LANES))
+        found = builder.fdiv(builder.fmul(values[0], _splat(builder, values[2], FLOATS), flags=FAST), whole, flags=FAST)
+        enough = builder.fcmp_ordered(">=", found, _splat(builder, values[3], FLOATS), flags=FAST)
+        return builder.select(enough, found, ir.Constant(FLOATS, [0.0] * LANES))
+
+    return lanes(lanes, lanes, types.float32, types.float32), codegen
+
+
+@intrinsic
+def row_weight(_typing: Any, first: Any, low: Any, high: Any, start: Any, step: Any, softness: Any, least: Any) -> Any:
+    """``(1 - q^2)^4 / (q^2 + softness) + least`` at q = start + step * k, k = first + (0 .. LANES - 1); all are float32.
+
+    Where q is beyond 1 the first part is 0; where k is not in ``low`` to ``high`` (exclusive) all of it.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        first, low, high, start, step, softness, least = (_splat(builder, value, FLOATS) for value in values)
+        nothing, one = ir.Constant(FLOATS, [0.0] * LANES), ir.Constant(FLOATS, [1.0] * LANES)
+        number = builder.fadd(ir.Constant(FLOATS, [float(lane) for lane in range(LANES)]), first, flags=FAST)
+        q = builder.fadd(builder.fmul(number, step, flags=FAST), start, flags=FAST)
+        square = builder.fmul(q, q, flags=FAST)
+        a = _largest(builder, builder.fsub(one, square, flags=FAST), nothing)
+        a = builder.fmul(a, a, flags=FAST)
+        value = builder.fdiv(builder.fmul(a, a, flags=FAST), builder.fadd(square, softness, flags=FAST), flags=FAST)
+        value = builder.fadd(value, least, flags=FAST)
+        inside = builder.and_(builder.fcmp_ordered(">=", number, low), builder.fcmp_ordered("<", number, high))
+        return builder.select(inside, value, nothing)
+
+    return lanes(*[types.float32] * 7), codegen
 
 
 @intrinsic

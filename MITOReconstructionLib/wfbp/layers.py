@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.parallel import KERNELS
-from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables, column_weights
+from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables
 from MITOReconstructionLib.wfbp.lanes import (
     LANES,
     PICKS,
@@ -32,6 +32,8 @@ from MITOReconstructionLib.wfbp.lanes import (
     pick_long_line,
     store,
 )
+from MITOReconstructionLib.wfbp.lattice import FIELD, layer_distance, layer_lattice
+from MITOReconstructionLib.wfbp.node_weights import BLOCK, magnification, node_weights
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["backproject_layers", "layers_suit"]
@@ -39,26 +41,8 @@ __all__ = ["backproject_layers", "layers_suit"]
 TILE = 64
 """Voxel columns along x and y that are worked on at a time: their sums and the layers stay in a core's cache."""
 
-BLOCK = 64
-"""Voxels of a column that are worked on at a time; a multiple of LANES."""
-
-ROWS = 1.0
-"""By how many rows neighbouring layers differ at most."""
-
-TURN = 0.02
-"""By how much of the half detector height neighbouring layers differ at most."""
-
-NODE = 0.005
-"""By how much of the half detector height the rays differ at most between which the row weight is taken to be linear."""
-
-NEGLIGIBLE = 1e-4
-"""Share of the row weight below which the voxels at the ends of a tile's range are left out."""
-
 SEGMENT = 16
 """Columns of a line that are looked at together for which rays of which layers they need."""
-
-FIELD = 1.01
-"""Distance from the axis, as a multiple of the outermost ray's, beyond which no column is seen from all sides: left out."""
 
 WIDE = 0.7
 """Distance of the outermost ray from the axis, as a part of the source's, up to which there are few layers."""
@@ -84,21 +68,21 @@ class Work(NamedTuple):
 
     sums : of the tile's voxels, float32 [(column of x * TILE + column of y) * BLOCK + voxel];
     layers : resampled rays, float32 [(layer * rays + ray) * BLOCK + voxel];
-    place, size : ray, counted from the tile's first, and magnification of each column, float32 [x * TILE + y];
+    place, level : ray, counted from the tile's first, and level (:class:`Lattice`) of each column, float32 [x * TILE + y];
     limits : first and last (exclusive) y of each x that the beam sees.
     """
 
     sums: NDArray[np.float32]
     layers: NDArray[np.float32]
     place: NDArray[np.float32]
-    size: NDArray[np.float32]
+    level: NDArray[np.float32]
     limits: NDArray[np.int64]
 
 
 def layers_suit(plan: ParallelPlan, grid: VolumeGrid) -> bool:
     """Whether :func:`backproject_layers` can be used, and is the faster way."""
     rows = plan.geometry.detector.rows
-    apart = plan.geometry.source_radius * min(2 * ROWS / max(rows, 1), TURN)  # along a ray, in mm
+    apart = plan.geometry.source_radius * layer_distance(rows)  # along a ray, in mm
     narrow = float(np.abs(plan.t).max()) <= WIDE * plan.geometry.source_radius
     return narrow and rows >= 2 and grid.spacing[0] * grid.spacing[1] <= COARSE * plan.t_step * apart
 
@@ -120,12 +104,13 @@ def backproject_layers(
     first_beam : int
     tables : BeamTables
     """
+    lattice = layer_lattice(tables, beams.shape[2])
     with KERNELS:
-        _backproject(volume, np.array(grid.origin), np.array(grid.spacing), beams, first_beam, tables, numba.get_num_threads())
+        _backproject(volume, np.array(grid.origin), np.array(grid.spacing), beams, first_beam, tables, lattice, numba.get_num_threads())
 
 
 @numba.njit(parallel=True, **COMPILE)
-def _backproject(volume, origin, spacing, beams, first_beam, tables, workers):  # type: ignore[no-untyped-def]
+def _backproject(volume, origin, spacing, beams, first_beam, tables, lattice, workers):  # type: ignore[no-untyped-def]
     nx, ny, nz = volume.shape
     across, along, up = (nx + TILE - 1) // TILE, (ny + TILE - 1) // TILE, (nz + BLOCK - 1) // BLOCK
     flat, voxels = beams.reshape(-1), volume.reshape(-1)
@@ -151,14 +136,16 @@ def _backproject(volume, origin, spacing, beams, first_beam, tables, workers):  
             )
             base, held = (ix * ny + iy) * nz + iz, False
             for number in range(beams.shape[0]):
-                chunks = _beam(part, work, flat, number, beams.shape[2], first_beam + number, tables, voxels, base, ny * nz, nz, held)
+                chunks = _beam(
+                    part, work, flat, number, beams.shape[2], first_beam + number, tables, lattice, voxels, base, ny * nz, nz, held
+                )
                 held = held or chunks
             if held:
                 _copy(work.sums, voxels, base, ny * nz, nz, part, False)
 
 
 @numba.njit(**COMPILE)
-def _beam(tile, work, flat, number, rows, beam, tables, voxels, base, x_step, y_step, held):  # type: ignore[no-untyped-def]
+def _beam(tile, work, flat, number, rows, beam, tables, lattice, voxels, base, x_step, y_step, held):  # type: ignore[no-untyped-def]
     """Add one beam to a tile's sums, which are fetched from the volume before, unless held; whether it sees any of it."""
     theta = tables.theta_first + beam * tables.theta_step
     sin, cos = math.sin(theta), math.cos(theta)
@@ -169,54 +156,66 @@ def _beam(tile, work, flat, number, rows, beam, tables, voxels, base, x_step, y_
     rays = len(tables.reach)
     if high < 0.0 or low > rays - 1:
         return False
-    ray = min(max(0, int(low)), rays - 2)
-    count = max(min(rays - 1, int(high) + 1) - ray + 1, 2)
+    first_node = lattice.node[min(max(0, int(low)), rays - 2)]
+    nodes = lattice.node[max(min(rays - 1, int(high) + 1), 1)] + 2 - first_node
+    ray = lattice.nodes[first_node]
+    count = lattice.nodes[first_node + nodes - 1] - ray + 1
     heights, rise, fall = _heights(ray, count, beam, tile.z, tables)
     deepest = tile.y * cos - tile.x * sin + max(0.0, -dx * sin) + max(0.0, dy * cos)
     room = (abs(tables.row_middle) + tables.row_reach) * (tables.radius + deepest) / tables.nearest
-    z_step = tile.spacing[2]
-    if rise > room or fall + (tile.tall - 1) * z_step < -room:
+    if rise > room or fall + (tile.tall - 1) * tile.spacing[2] < -room:
         return False
-    least, greatest = _magnifications(work, tile, cos, sin, ray, count, tables)
+    least, greatest = _levels(work, tile, cos, sin, ray, count, tables, lattice)
     if greatest <= 0.0:
         return False
-    bottom, top = tables.row_middle - tables.row_reach, tables.row_middle + tables.row_reach
-    bottom /= least if bottom < 0.0 else greatest
-    top /= least if top > 0.0 else greatest
-    first = max(0, int(math.ceil((bottom - fall) / z_step)))  # noqa: RUF046 (a float in numba)
-    last = min(tile.tall - 1, int(math.floor((top - rise) / z_step)))  # noqa: RUF046
-    if first > last:
-        return False
-    far = max(abs(rise + first * z_step), abs(fall + first * z_step), abs(rise + last * z_step), abs(fall + last * z_step))
-    weights, nodes, turns = _node_weights(ray, count, beam, least, greatest, far, rise, fall, tile, tables)
-    first, last = _range(weights, first, last, np.float32(NEGLIGIBLE * tables.theta_step))
+    bottom, number_of_layers = int(least), int(greatest) + 2 - int(least)
+    turn = bottom // lattice.every
+    turns = (bottom + number_of_layers - 2) // lattice.every + 2 - turn
+    weights = node_weights(first_node, nodes, turn, turns, ray, count, beam, tile, tables, lattice)
+    first, last = _range(weights)
     if first > last:
         return False
     begin, end = first // LANES * LANES, (last // LANES + 1) * LANES
-    apart = min(ROWS * tables.row_pitch, TURN * tables.row_half) / max(far, 1e-6)
-    number_of_layers = max(2, int(math.ceil((greatest - least) / apart)) + 1)  # noqa: RUF046
-    apart = max((greatest - least) / (number_of_layers - 1), 1e-9)
-    span = _spans(work, tile.wide, least, apart, number_of_layers, count)
+    span = _spans(work, tile.wide, bottom, number_of_layers, count)
     needed = number_of_layers * count * BLOCK
     layers = work.layers if needed <= len(work.layers) else np.empty(needed, np.float32)
     start = (number * rays + ray) * rows
-    _fill(layers, flat, start, rows, heights, weights, nodes, turns, span, least, apart, begin, end, z_step, tables)
+    _fill(
+        layers,
+        flat,
+        start,
+        rows,
+        heights,
+        weights,
+        nodes,
+        first_node,
+        turn,
+        span,
+        ray,
+        bottom,
+        begin,
+        end,
+        tile.spacing[2],
+        tables,
+        lattice,
+    )
     if not held:
         _copy(work.sums, voxels, base, x_step, y_step, tile, True)
-    _add(work, layers, tile.wide, np.float32(least), np.float32(1.0 / apart), number_of_layers, count, begin, end)
+    _add(work, layers, tile.wide, np.float32(bottom), number_of_layers, count, begin, end)
     return True
 
 
 @numba.njit(**COMPILE)
-def _range(weights, first, last, least):  # type: ignore[no-untyped-def]
-    """The part of first to last where any weight is at least so large."""
+def _range(weights):  # type: ignore[no-untyped-def]
+    """First and last voxel where there is any weight."""
     largest = np.zeros(BLOCK, np.float32)
     for o in range(0, len(weights), BLOCK):
         for k in range(BLOCK):
             largest[k] = max(largest[k], weights[np.uintp(o) + np.uintp(k)])
-    while first <= last and largest[first] < least:
+    first, last = 0, BLOCK - 1
+    while first <= last and largest[first] <= 0.0:
         first += 1
-    while last >= first and largest[last] < least:
+    while last >= first and largest[last] <= 0.0:
         last -= 1
     return first, last
 
@@ -256,15 +255,17 @@ def _heights(ray, count, beam, z, tables):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**COMPILE)
-def _magnifications(work, tile, cos, sin, ray, count, tables):  # type: ignore[no-untyped-def]
-    """Work out ray and magnification of every column of a tile; the least and the greatest magnification."""
+def _levels(work, tile, cos, sin, ray, count, tables, lattice):  # type: ignore[no-untyped-def]
+    """Work out ray and level of every column of a tile; the least and the greatest level."""
     square, nearly, none = np.float32(tables.radius * tables.radius), np.float32(1e-3), np.float32(0.0)
     field = np.float32((FIELD * max(abs(tables.t_first), abs(tables.t_first + (len(tables.reach) - 1) * tables.t_step))) ** 2)
     t_step, place_step = np.float32(tile.spacing[1] * sin), np.float32(tile.spacing[1] * sin / tables.t_step)
     depth_step = np.float32(tile.spacing[1] * cos)
     b0, b1, b2 = np.float32(tables.bow[0]), np.float32(tables.bow[1]), np.float32(tables.bow[2])
     b3, b4 = np.float32(tables.bow[3]), np.float32(tables.bow[4])
-    last, place, size = np.float32(count - 1), work.place, work.size
+    last, place, level = np.float32(count - 1), work.place, work.level
+    per_middle, per_level, first_level = np.float32(1.0 / lattice.middle), np.float32(1.0 / lattice.step), np.float32(lattice.base)
+    one = np.float32(1.0)
     least, greatest = np.float32(3e38), none
     for i in range(tile.wide):
         x = tile.x + i * tile.spacing[0]
@@ -280,102 +281,64 @@ def _magnifications(work, tile, cos, sin, ray, count, tables):  # type: ignore[n
             along = reach + deep
             distance = b0 + s * (b1 + s * (b2 + s * (b3 + s * b4)))
             place[p] = place_first + step * place_step
-            size[p] = distance / max(along, nearly) if s + deep * deep <= field and along > nearly * reach else none
+            m = distance * per_middle / max(along, nearly)
+            level[p] = first_level + (m - one / m) * per_level if s + deep * deep <= field and along > nearly * reach else none
         first, end = 0, tile.deep
-        while first < end and not (place[o + first] >= none and place[o + first] <= last and size[o + first] > none):
+        while first < end and not (place[o + first] >= none and place[o + first] <= last and level[o + first] > none):
             first += 1
-        while end > first and not (place[o + end - 1] >= none and place[o + end - 1] <= last and size[o + end - 1] > none):
+        while end > first and not (place[o + end - 1] >= none and place[o + end - 1] <= last and level[o + end - 1] > none):
             end -= 1
         work.limits[i, 0], work.limits[i, 1] = first, end
         for j in range(first, end):
-            value = size[np.uintp(o) + np.uintp(j)]
+            value = level[np.uintp(o) + np.uintp(j)]
             least, greatest = min(least, value), max(greatest, value)
     return float(least), float(greatest)
 
 
 @numba.njit(**COMPILE)
-def _node_weights(ray, count, beam, least, greatest, far, rise, fall, tile, tables):  # type: ignore[no-untyped-def]
-    """Normalised row weights times the beams' angle at some rays and magnifications: [magnification, ray, voxel]."""
-    a, b, c = tables.reach[ray], tables.reach[ray + count // 2], tables.reach[ray + count - 1]
-    bend = max(a, b, c) - min(a, b, c)
-    change = greatest * (fall - rise) / tables.row_half + 2 * bend * greatest / tables.nearest
-    nodes = min(count, 2 + int(change / NODE))
-    rays = len(tables.reach)
-    other = -2 * tables.t_first / tables.t_step - ray  # the same ray the other way round
-    if (other - count + 1 < -1e-6 and other > 0.0) or (other - count + 1 < rays - 1 and other > rays - 1 + 1e-6):
-        nodes = count  # some rays have partners and others none, and the weight is not smooth
-    turns = 2 + int(far * (greatest - least) / tables.row_half / TURN)
-    halves = _halves(ray, count, beam, tile, tables)
-    weights, total = np.zeros(turns * nodes * BLOCK, np.float32), np.empty(BLOCK, np.float32)
-    for n in range(turns):
-        size = least + (greatest - least) * n / (turns - 1)
-        for j in range(nodes):
-            o = (n * nodes + j) * BLOCK
-            place = ray + (count - 1) * j / (nodes - 1)
-            column_weights(weights[o : o + BLOCK], total, place, size, beam, halves, tile.z, tile.spacing[2], tile.tall, tables)
-    return weights, nodes, turns
-
-
-@numba.njit(**COMPILE)
-def _halves(ray, count, beam, tile, tables):  # type: ignore[no-untyped-def]
-    """First and last (exclusive) number of half turns by which a beam that sees voxels of the tile may be away."""
-    bottom, top = tile.z, tile.z + (tile.tall - 1) * tile.spacing[2]
-    dx, dy = (tile.wide - 1) * tile.spacing[0], (tile.deep - 1) * tile.spacing[1]
-    away = math.hypot(max(abs(tile.x), abs(tile.x + dx)), max(abs(tile.y), abs(tile.y + dy)))
-    room = (abs(tables.row_middle) + tables.row_reach) * (tables.radius + away) / tables.nearest
-    low, high = 0, 1
-    for half in range(tables.partners[beam, 0], tables.partners[beam, 1]):
-        other = beam + half * tables.half_turn
-        if other < 0 or other >= tables.beams:
-            continue
-        for j in (ray, ray + count // 2, ray + count - 1):
-            steps = tables.fan_steps[j] if half % 2 == 0 else -tables.fan_steps[j]
-            index = min(max(0, int(other + tables.axial_offset + steps)), len(tables.axial) - 1)
-            if bottom - room <= tables.axial[index] + tables.travel and tables.axial[index] - tables.travel <= top + room:
-                low, high = min(low, half), max(high, half + 1)
-    return low, high
-
-
-@numba.njit(**COMPILE)
-def _spans(work, wide, least, apart, layers, count):  # type: ignore[no-untyped-def]
+def _spans(work, wide, bottom, layers, count):  # type: ignore[no-untyped-def]
     """First and last (exclusive) ray that the columns of a tile need in each layer."""
-    place, size, limits = work.place, work.size, work.limits
+    place, level, limits = work.place, work.level, work.limits
     span = np.zeros((layers, 2), np.int64)
     span[:, 0] = count
     for i in range(wide):
         end = limits[i, 1]
         for first in range(limits[i, 0], end, SEGMENT):
             a, b = i * TILE + first, i * TILE + min(first + SEGMENT, end) - 1
-            low, high = (size[a] - least) / apart, (size[b] - least) / apart
-            low, high = min(low, high), max(low, high)
+            low, high = level[a], level[a]
+            for p in range(a + 1, b + 1):
+                low, high = min(low, level[np.uintp(p)]), max(high, level[np.uintp(p)])
             ray, last = min(place[a], place[b]), max(place[a], place[b])
             left, right = min(int(ray), count - 2), min(int(last), count - 2) + 2
-            for layer in range(min(max(0, int(low - 0.1)), layers - 2), min(layers, int(high + 0.1) + 2)):
+            for layer in range(int(low) - bottom, min(layers, int(high) + 2 - bottom)):
                 span[layer, 0], span[layer, 1] = min(span[layer, 0], left), max(span[layer, 1], right)
     return span
 
 
 @numba.njit(**COMPILE)
-def _fill(layers, flat, base, rows, heights, weights, nodes, turns, span, least, apart, begin, end, z_step, tables):  # type: ignore[no-untyped-def]
+def _fill(
+    layers, flat, base, rows, heights, weights, nodes, first_node, turn, span, first_ray, bottom, begin, end, z_step, tables, lattice
+):  # type: ignore[no-untyped-def]
     """Resample the rays onto the layers, and weight them."""
     node_line = np.empty(nodes * BLOCK, np.float32)
     last = np.float32((rows - 1) * (1.0 - 1e-6))  # so that there is a sample after the whole part of it
     middle = 0.5 * (rows - 1) - tables.row_middle / tables.row_pitch
     count = len(heights)
     for layer in range(len(span)):
-        size = least + layer * apart
-        at = layer * (turns - 1) / (len(span) - 1)
-        turn = min(int(at), turns - 2)
+        size = magnification(bottom + layer, lattice)
+        below, between = divmod(bottom + layer - turn * lattice.every, lattice.every)
+        upwards = np.float32(between / lattice.every)
         for o in range(0, nodes * BLOCK, BLOCK):
             for k in range(o + begin, o + end, LANES):
-                a = turn * nodes * BLOCK + k
-                store(node_line, k, blend(load(weights, a), load(weights, a + nodes * BLOCK), np.float32(at - turn)))
+                a = below * nodes * BLOCK + k
+                b = a + nodes * BLOCK if between else a
+                store(node_line, k, blend(load(weights, a), load(weights, b), upwards))
         step = np.float32(size * z_step / tables.row_pitch)
         for j in range(span[layer, 0], span[layer, 1]):
             start = np.float32(heights[j] * (size / tables.row_pitch) + middle)
-            at = j * (nodes - 1) / (count - 1)
-            node = min(int(at), nodes - 2)
-            share, o, a, ray = np.float32(at - node), (layer * count + j) * BLOCK, node * BLOCK, base + j * rows
+            share, o, ray = lattice.share[first_ray + j], (layer * count + j) * BLOCK, base + j * rows
+            a = min(lattice.node[first_ray + j] - first_node, nodes - 2) * BLOCK
+            share = share if lattice.node[first_ray + j] - first_node < nodes - 1 else np.float32(1.0)
             room = len(flat) - ray - rows
             if PICKS and step < 1.999 and room >= 2 * LANES:
                 for k in range(begin, end, LANES):
@@ -392,13 +355,13 @@ def _fill(layers, flat, base, rows, heights, weights, nodes, turns, span, least,
 
 
 @numba.njit(**COMPILE)
-def _add(work, layers, wide, least, per_layer, number, count, begin, end):  # type: ignore[no-untyped-def]
+def _add(work, layers, wide, bottom, number, count, begin, end):  # type: ignore[no-untyped-def]
     """Add to every column its two rays in its two layers."""
     one, sums = np.float32(1.0), work.sums
     for i in range(wide):
         for j in range(work.limits[i, 0], work.limits[i, 1]):
             p = i * TILE + j
-            at, up = work.place[p], (work.size[p] - least) * per_layer
+            at, up = work.place[p], work.level[p] - bottom
             ray, layer = min(np.int64(at), count - 2), min(np.int64(up), number - 2)
             right, upper = at - np.float32(ray), up - np.float32(layer)
             left, lower = one - right, one - upper

@@ -70,7 +70,7 @@ def test_it_gives_what_looking_up_column_by_column_gives(name: str) -> None:
     seen = (expected != 0) & (np.hypot(x, y) < geometry.field_of_view_radius)[..., None]
     assert seen.mean() > 0.05
     difference = (found - expected)[seen]
-    assert difference.std() < 0.03 * expected[seen].std()
+    assert difference.std() < 0.02 * expected[seen].std()
     assert abs(difference.mean()) < 0.002 * expected[seen].std()
 
 
@@ -114,7 +114,7 @@ def test_a_detector_of_one_row_takes_the_other_kernel() -> None:
 
 
 def test_tiles_do_not_show() -> None:
-    """A region cut differently into tiles and blocks gives the same volume, but for the layers it was interpolated from."""
+    """A region cut differently into tiles and blocks gives the same volume, but for rounding."""
     geometry = helix()
     plan = ParallelPlan(geometry)
     noise = np.random.default_rng(1).normal(0.0, 1.0, (plan.beams, len(plan.t), geometry.detector.rows))
@@ -125,6 +125,6 @@ def test_tiles_do_not_show() -> None:
     for volume, grid in zip(volumes, (whole, part), strict=True):
         backproject_layers(volume, grid, beams, 0, beam_tables(plan))
     cut = volumes[0][30:95, 20:88, 40:90]
-    assert np.abs(volumes[1] - cut).std() < 0.005 * cut.std()
+    assert np.abs(volumes[1] - cut).max() < 1e-5 * np.abs(cut).max()
     assert layers.TILE < 90
     assert layers.BLOCK < 90
