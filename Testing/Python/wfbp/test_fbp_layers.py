@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -128,3 +131,31 @@ def test_tiles_do_not_show() -> None:
     assert np.abs(volumes[1] - cut).max() < 1e-5 * np.abs(cut).max()
     assert layers.TILE < 90
     assert layers.BLOCK < 90
+
+
+UNSET = """
+import numpy as np
+from MITOReconstructionLib import Scan, VolumeGrid, mito_geometry, reconstruct
+from MITOReconstructionLib.scan.line_integrals import project
+from MITOReconstructionLib.scan.phantoms import cylinder
+geometry = mito_geometry(scale=40, turns=2.0)
+scan = Scan.from_arrays(project(cylinder(40.0), geometry), geometry)
+volume = reconstruct(scan, grid=VolumeGrid((-80.0, -80.0, 224.64), (80.0, 80.0, 324.64), (8, 8, 5)))
+print(volume.provenance["report"]["backprojection"], float(np.abs(volume.array).max()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs glibc's MALLOC_PERTURB_")
+def test_memory_that_was_not_set_is_not_used() -> None:
+    """With every allocation filled with a pattern whose values are huge; 39 columns and 6 rows, so that much is at the edge."""
+    ran = subprocess.run(
+        [sys.executable, "-c", UNSET],
+        env={**os.environ, "MALLOC_PERTURB_": "165"},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    *kernel, largest = ran.stdout.split()
+    assert (" ".join(kernel), ran.returncode) == ("layers of equal magnification", 0)
+    assert float(largest) < 0.03
