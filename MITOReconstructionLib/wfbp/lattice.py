@@ -74,7 +74,7 @@ def layer_lattice(tables: BeamTables, rows: int) -> Lattice:
     rays = np.arange(len(tables.reach))
     node = np.minimum(np.searchsorted(nodes, rays, side="right") - 1, len(nodes) - 2)
     share = (rays - nodes[node]) / (nodes[node + 1] - nodes[node])
-    every = max(1, math.floor(TURN / (0.5 * step / off_centre)))
+    every = max(1, math.floor(TURN / layer_distance(rows) + 1e-6))
     return Lattice(middle, base, step, every, nodes, node, share.astype(np.float32))
 
 
