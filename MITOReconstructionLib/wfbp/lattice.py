@@ -70,17 +70,19 @@ def layer_lattice(tables: BeamTables, rows: int) -> Lattice:
     step = 2.0 * off_centre * layer_distance(rows)
     least = tables.nearest / (tables.radius * (1.0 + field)) / middle
     base = math.ceil((1.0 / least - least) / step) + 2.0
-    nodes = _nodes(tables, middle / least)
+    nodes = _nodes(tables, field * tables.radius)
     rays = np.arange(len(tables.reach))
     node = np.minimum(np.searchsorted(nodes, rays, side="right") - 1, len(nodes) - 2)
     share = (rays - nodes[node]) / (nodes[node + 1] - nodes[node])
-    every = max(1, math.floor(TURN / (0.5 * step / off_centre)))
+    every = max(1, math.floor(TURN / layer_distance(rows) + 1e-6))
     return Lattice(middle, base, step, every, nodes, node, share.astype(np.float32))
 
 
-def _nodes(tables: BeamTables, greatest: float) -> NDArray[np.int64]:
-    """Rays between which the row weight changes little at magnifications up to ``greatest``."""
+def _nodes(tables: BeamTables, field: float) -> NDArray[np.int64]:
+    """Rays between which the row weight changes little within ``field`` mm from the axis."""
     rays = len(tables.reach)
+    nearest = tables.reach - np.sqrt(np.maximum(field**2 - (tables.t_first + np.arange(rays) * tables.t_step) ** 2, 0.0))
+    greatest = (tables.distance / nearest)[:-1]
     rise = float(np.max(np.abs(np.diff(tables.axial)))) * np.abs(np.diff(tables.fan_steps)) * greatest / tables.row_half
     bend = np.abs(np.diff(tables.reach)) * 2 * greatest / tables.nearest
     passed = np.concatenate(([0.0], np.cumsum(rise + bend))) / NODE

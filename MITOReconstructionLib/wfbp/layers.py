@@ -33,7 +33,7 @@ from MITOReconstructionLib.wfbp.lanes import (
     store,
 )
 from MITOReconstructionLib.wfbp.lattice import FIELD, layer_distance, layer_lattice
-from MITOReconstructionLib.wfbp.node_weights import BLOCK, magnification, node_weights
+from MITOReconstructionLib.wfbp.node_weights import BLOCK, ROOM, magnification, node_weights
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["backproject_layers", "layers_suit"]
@@ -162,7 +162,7 @@ def _beam(tile, work, flat, number, rows, beam, tables, lattice, voxels, base, x
     count = lattice.nodes[first_node + nodes - 1] - ray + 1
     heights, rise, fall = _heights(ray, count, beam, tile.z, tables)
     deepest = tile.y * cos - tile.x * sin + max(0.0, -dx * sin) + max(0.0, dy * cos)
-    room = (abs(tables.row_middle) + tables.row_reach) * (tables.radius + deepest) / tables.nearest
+    room = ROOM * (abs(tables.row_middle) + tables.row_reach) * (tables.radius + deepest) / tables.nearest
     if rise > room or fall + (tile.tall - 1) * tile.spacing[2] < -room:
         return False
     least, greatest = _levels(work, tile, cos, sin, ray, count, tables, lattice)
@@ -180,25 +180,8 @@ def _beam(tile, work, flat, number, rows, beam, tables, lattice, voxels, base, x
     needed = number_of_layers * count * BLOCK
     layers = work.layers if needed <= len(work.layers) else np.empty(needed, np.float32)
     start = (number * rays + ray) * rows
-    _fill(
-        layers,
-        flat,
-        start,
-        rows,
-        heights,
-        weights,
-        nodes,
-        first_node,
-        turn,
-        span,
-        ray,
-        bottom,
-        begin,
-        end,
-        tile.spacing[2],
-        tables,
-        lattice,
-    )
+    places = (ray, first_node, nodes, turn, bottom, begin, end)
+    _fill(layers, flat, start, rows, heights, weights, span, places, tile.spacing[2], tables, lattice)
     if not held:
         _copy(work.sums, voxels, base, x_step, y_step, tile, True)
     _add(work, layers, tile.wide, np.float32(bottom), number_of_layers, count, begin, end)
@@ -316,10 +299,9 @@ def _spans(work, wide, bottom, layers, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**COMPILE)
-def _fill(
-    layers, flat, base, rows, heights, weights, nodes, first_node, turn, span, first_ray, bottom, begin, end, z_step, tables, lattice
-):  # type: ignore[no-untyped-def]
+def _fill(layers, flat, base, rows, heights, weights, span, places, z_step, tables, lattice):  # type: ignore[no-untyped-def]
     """Resample the rays onto the layers, and weight them."""
+    first_ray, first_node, nodes, turn, bottom, begin, end = places
     node_line = np.empty(nodes * BLOCK, np.float32)
     last = np.float32((rows - 1) * (1.0 - 1e-6))  # so that there is a sample after the whole part of it
     middle = 0.5 * (rows - 1) - tables.row_middle / tables.row_pitch

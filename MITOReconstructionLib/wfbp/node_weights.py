@@ -10,13 +10,16 @@ import numpy as np
 from MITOReconstructionLib.wfbp.backproject import COMPILE, LEAST, SOFTNESS, seen
 from MITOReconstructionLib.wfbp.lanes import LANES, add, load, row_weight, share, store
 
-__all__ = ["BLOCK", "magnification", "node_weights"]
+__all__ = ["BLOCK", "ROOM", "magnification", "node_weights"]
 
 BLOCK = 64
 """Voxels of a column that are worked on at a time; a multiple of LANES."""
 
 NEGLIGIBLE = 1e-4
 """Share of the row weight below which it is taken to be none."""
+
+ROOM = 1.06
+"""How much more than a tile's own columns its nodes may see, as they lie up to two layers or a node's distance beyond it."""
 
 
 @numba.njit(**COMPILE)
@@ -83,7 +86,7 @@ def _halves(ray, count, beam, tile, tables):  # type: ignore[no-untyped-def]
     bottom, top = tile.z, tile.z + (tile.tall - 1) * tile.spacing[2]
     dx, dy = (tile.wide - 1) * tile.spacing[0], (tile.deep - 1) * tile.spacing[1]
     away = math.hypot(max(abs(tile.x), abs(tile.x + dx)), max(abs(tile.y), abs(tile.y + dy)))
-    room = (abs(tables.row_middle) + tables.row_reach) * (tables.radius + away) / tables.nearest
+    room = ROOM * (abs(tables.row_middle) + tables.row_reach) * (tables.radius + away) / tables.nearest
     low, high = 0, 1
     for half in range(tables.partners[beam, 0], tables.partners[beam, 1]):
         other = beam + half * tables.half_turn
