@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import qt
@@ -84,8 +85,11 @@ class BackendChoice:
         missing = self._missing
         self.install_button.visible = missing is not None
         if missing is not None:
-            self.install_button.text = _("Install {packages}").format(packages=", ".join(missing.packages))
-            self.install_button.toolTip = f"<qt>{missing.text}</qt>"
+            first, more = missing.packages[0], len(missing.packages) - 1  # a button is as wide as its text, and the panel as wide as that
+            words = _("Install {package} and {more} more") if more else _("Install {package}")
+            self.install_button.text = words.format(package=first, more=more)
+            packages = _("Installs {packages}.").format(packages=", ".join(missing.packages))
+            self.install_button.toolTip = f"<qt>{html.escape(missing.text)} {html.escape(packages)}</qt>"
         if chosen and not chosen[0].available:
             self.status.fail(chosen[0].text)
         elif chosen:
