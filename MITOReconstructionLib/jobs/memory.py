@@ -12,7 +12,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.methods.context import context_grid
-from MITOReconstructionLib.methods.fbp import LARGE
+from MITOReconstructionLib.methods.fbp import beams_at_a_time
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.wfbp.backproject import beams_seeing
 from MITOReconstructionLib.wfbp.filters import RampFilter
@@ -27,6 +27,9 @@ BASE = 64 << 20
 
 BLOCK = 64 << 20
 """Bytes of projections that iterative methods work on at a time."""
+
+TILE = 4 << 20
+"""Bytes of a core's sums and layers in filtered backprojection."""
 
 SUMS = 48 << 20
 """Bytes of the CPU projector's prefix sums."""
@@ -120,5 +123,5 @@ def _fbp_buffers(geometry: ScanGeometry, grid: VolumeGrid, padding: bool) -> int
     plan = ParallelPlan(geometry)
     first, last = beams_seeing(plan, grid)
     rays = len(plan.t)
-    filtering = int(numba.config.NUMBA_NUM_THREADS) * RampFilter.design(rays, plan.t_step, padding=padding).scratch_bytes
-    return stream_bytes(plan, first, last, 8 if grid.size > LARGE else 32) + filtering + BASE
+    at_work = int(numba.config.NUMBA_NUM_THREADS) * (RampFilter.design(rays, plan.t_step, padding=padding).scratch_bytes + TILE)
+    return stream_bytes(plan, first, last, beams_at_a_time(plan, grid)) + at_work + BASE

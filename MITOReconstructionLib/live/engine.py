@@ -17,14 +17,19 @@ from MITOReconstructionLib.live.once import default_cache
 from MITOReconstructionLib.live.plane import Plane
 from MITOReconstructionLib.live.plugins import PluginStep
 from MITOReconstructionLib.live.pyramid import BinnedScan
+from MITOReconstructionLib.live.request import ContextRequest, Request
 from MITOReconstructionLib.live.result import ContextVolume, LiveStatus, SliceResult
 from MITOReconstructionLib.live.settings import LiveSettings
-from MITOReconstructionLib.live.worker import ContextRequest, Request, Worker
+from MITOReconstructionLib.live.worker import Worker, running
 from MITOReconstructionLib.scan import Scan
 
 __all__ = ["BACKENDS", "LiveSlices"]
 
 BACKENDS = ("auto", "cpu")
+
+END_SECONDS = 10.0
+"""That a thread may take to end when the interpreter ends."""
+
 SCRIPT = "\0script "
 """Begins the keys of :meth:`LiveSlices.reconstruct`, which nobody else sees."""
 
@@ -97,7 +102,7 @@ class LiveSlices:
 
         self._count = itertools.count(1)
         self._worker = Worker(scan, chosen, tuple(plugins), build, callback)
-        _engines.add(self)
+        weakref.finalize(self, self._worker.close, wait=False).atexit = False  # an engine that nobody has any more
 
     # ---- what is asked for -----------------------------------------------------------------------------------------------
 
@@ -171,8 +176,9 @@ class LiveSlices:
                 return
             self._worker.settings = settings
             now = time.perf_counter()
-            for key, request in self._worker.requests.items():
-                self._worker.requests[key] = Request(key, request.plane, now)
+            for key, old in self._worker.requests.items():
+                self._worker.requests[key] = request = Request(key, old.plane, now)
+                request.instead_of(old)
             if self._worker.context_request is not None:
                 self._worker.context_request = ContextRequest(self._worker.context_request.voxels)
             self._worker.changed.notify_all()
@@ -255,9 +261,16 @@ class LiveSlices:
             raise WorkError(result.error)
         return result
 
-    def close(self) -> None:
-        """End the work, wait for the thread to end (some tens of milliseconds) and let go of the cache; can be called again."""
-        self._worker.close()
+    def close(self, *, wait: bool = True) -> None:
+        """End the work and let go of the cache; can be called again.
+
+        Parameters
+        ----------
+        wait : bool, optional
+            Whether to wait for the end of the thread: some tens of milliseconds, but as long as a plugin or a disk takes that is
+            busy. Without waiting, the cache goes when the thread ends, and what it is at may still come.
+        """
+        self._worker.close(wait=wait)
 
     def _require_open(self) -> None:
         if self._worker.closed:
@@ -270,11 +283,11 @@ class LiveSlices:
         self.close()
 
 
-_engines: weakref.WeakSet[LiveSlices] = weakref.WeakSet()
-
-
 @atexit.register
 def _close_all() -> None:
-    """No thread may be inside a kernel when the interpreter ends."""
-    for engine in list(_engines):
-        engine.close()
+    """No thread may be inside a kernel when the interpreter ends; one that hangs in somebody's Python function may."""
+    workers = list(running())
+    for worker in workers:
+        worker.close(wait=False)
+    for worker in workers:
+        worker.join(END_SECONDS)

@@ -175,7 +175,7 @@ class _State:
     """What changes of a growing scan."""
 
     def __init__(self, views: int) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # an engine that is collected as garbage unsubscribes, in whatever thread that happens
         self.arrived = 0
         self.there = np.zeros(views, dtype=np.bool_)
         self.listeners: list[Callable[[], None]] = []

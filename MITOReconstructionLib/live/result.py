@@ -74,6 +74,7 @@ class LiveStatus:
     filtered : how many of them lie filtered in the cache;
     cache_bytes, cache_limit : bytes that the cache holds, and may hold;
     views, arrived : number of views of the scan, and how many have come;
+    compiling : whether the kernels are being compiled, which takes some seconds the first time on a machine; slices come after that;
     error : empty, or one sentence: the last fault of the scan. The engine lives on and tries again when something is requested.
     """
 
@@ -86,3 +87,4 @@ class LiveStatus:
     views: int
     arrived: int
     error: str = ""
+    compiling: bool = False

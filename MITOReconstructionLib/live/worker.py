@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
-from collections.abc import Callable, Generator
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,65 +16,22 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.live.context import context_grid, reconstruct_context
 from MITOReconstructionLib.live.growing import GrowingScan
 from MITOReconstructionLib.live.levels import Levels
-from MITOReconstructionLib.live.plane import Plane
 from MITOReconstructionLib.live.plugins import PluginStep, run_steps
-from MITOReconstructionLib.live.result import ContextVolume, Level, LiveStatus, SliceResult
+from MITOReconstructionLib.live.request import ContextRequest, Request
+from MITOReconstructionLib.live.result import ContextVolume, LiveStatus, SliceResult
 from MITOReconstructionLib.live.settings import LiveSettings
-from MITOReconstructionLib.live.task import Image, enlarge, preview_factor, reconstruct_plane
+from MITOReconstructionLib.live.task import enlarge, preview_factor, reconstruct_plane
+from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.warm import compile_kernels, compile_plane_kernels
 
-__all__ = ["ContextRequest", "Request", "Worker"]
+__all__ = ["Worker", "running"]
 
 LOOK_SECONDS = 0.2
 """How often a growing file is looked at."""
 
 GROWTH = 0.1
 """Share of the scan's beams that have to come before the context volume is made anew."""
-
-
-class Request:
-    """A plane that is wanted, and how far it is: "preview", "between" (a better one, where it is worth it), "final", then "done"."""
-
-    def __init__(self, key: str, plane: Plane, since: float) -> None:
-        self.key, self.plane, self.since = key, plane, since
-        self.stage = "preview"
-        self.task: Generator[None, None, Image] | None = None
-        self.seconds: dict[str, float] = {}
-        self.ready = (0, 0)
-        self.image: NDArray[np.float32] | None = None
-        self.level: Level = "preview"
-        self.complete = False
-        self.reprocess = False
-        self.failed = False
-        self.given_up = False
-        self.before: Request | None = None
-
-    def instead_of(self, old: Request) -> None:
-        """Take the place of an older request of the same key.
-
-        A preview under way is given up, but not two in a row: the second one is brought to its end and shown first. Else nothing
-        would be shown during a drag whose requests come faster than previews are made.
-        """
-        if old.stage != "preview":
-            return
-        self.before, self.given_up = old.before, old.given_up
-        if self.before is None and old.task is not None:
-            self.before, self.given_up = (old, False) if old.given_up else (None, True)
-
-    def again(self, since: float) -> None:
-        """Make the final image anew, because more of the scan has come."""
-        self.stage, self.task, self.since, self.seconds = "final", None, since, {}
-
-
-class ContextRequest:
-    """The context volume that is wanted."""
-
-    def __init__(self, voxels: int) -> None:
-        self.voxels = voxels
-        self.done, self.failed = False, False
-        self.task: Generator[None, None, NDArray[np.float32]] | None = None
-        self.ready = (0, 0)
-        self.seconds = 0.0
 
 
 class Worker:
@@ -110,6 +69,9 @@ class Worker:
         self._numbers = itertools.count(1)
         self._active: Request | None = None
         self._context_turn = True
+        self._shown = True
+        self._compiling = False
+        self._process = os.getpid()
         self._ahead = True
         self._middle = float(np.mean(scan.geometry.axial_positions))
         self._growing = scan if isinstance(scan, GrowingScan) else None
@@ -118,6 +80,7 @@ class Worker:
         self._news, self._news_seen = 0, 0
         self._unsubscribe = self._growing.subscribe(self._poke) if self._growing is not None else None
         self._thread = threading.Thread(target=self._run, name="live slices", daemon=True)
+        _workers.add(self)
         self._thread.start()
 
     # ---- for the engine --------------------------------------------------------------------------------------------------
@@ -135,21 +98,32 @@ class Worker:
             levels, arrived = self._levels, self._arrived
             views, busy, error = self._scan.geometry.views, self.busy, self._error
             if levels is None:
-                return LiveStatus(busy, 0, 0, 0, 0, 0, views, arrived, error)
+                return LiveStatus(busy, 0, 0, 0, 0, 0, views, arrived, error, self._compiling)
             full = levels.full
             first, last = levels.ready(full, arrived)
             cache = full.cache
-            return LiveStatus(busy, full.plan.beams, last - first, cache.held_beams, cache.nbytes, cache.limit, views, arrived, error)
+            beams, ready, held = full.plan.beams, last - first, cache.held_beams
+            return LiveStatus(busy, beams, ready, held, cache.nbytes, cache.limit, views, arrived, error, self._compiling)
 
-    def close(self) -> None:
-        """End the work and wait for the end of the thread."""
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, in this process."""
+        return self._process == os.getpid() and self._thread.is_alive()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end of the thread; from within it, do nothing."""
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the work, and wait for the end of the thread where that is wanted."""
         if self._unsubscribe is not None:
             self._unsubscribe()
         with self.changed:
             self.closed = True
             self.changed.notify_all()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        if wait:
+            self.join()
 
     # ---- the thread ------------------------------------------------------------------------------------------------------
 
@@ -160,6 +134,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
+            self._compile()
             while True:
                 self._look()
                 with self.changed:
@@ -170,7 +145,10 @@ class Worker:
                         waits = self._growing is not None and not self._growing.finished
                         self.changed.wait(LOOK_SECONDS if waits else None)
                         continue
-                job()
+                try:
+                    job()
+                except Exception as error:  # noqa: BLE001 - whatever it is, the engine lives on
+                    self._give_up(error)
         finally:
             levels, self._levels = self._levels, None
             if levels is not None:
@@ -178,6 +156,17 @@ class Worker:
             with self.changed:
                 self.closed = True
                 self.changed.notify_all()
+
+    def _compile(self) -> None:
+        """Have the kernels compiled before anything is timed or shown."""
+        self._compiling = True
+        try:
+            compile_kernels(Monitor())
+            if not self.closed:
+                compile_plane_kernels()
+        except Exception as error:  # noqa: BLE001 - it is met again, and told, where a slice needs them
+            self._error = _sentence(error)
+        self._compiling = False
 
     def _look(self) -> None:
         """Whether more of the scan has come."""
@@ -216,7 +205,8 @@ class Worker:
     def _choose(self) -> Callable[[], None] | None:
         """The most urgent step: previews, the newest first; then final images and the context volume in turn; then what may be wanted."""
         levels = self._levels
-        if levels is None or levels.settings != self.settings:
+        unseen = not self._shown and any((request.before or request).stage == "preview" for request in self.requests.values())
+        if levels is None or (levels.settings != self.settings and not unseen):
             return self._rebuild if levels is not None or self.busy else None
         waiting = [request for request in reversed(self.requests.values()) if request.stage != "done" or request.reprocess]
         for request in waiting:
@@ -244,8 +234,12 @@ class Worker:
 
     def _rebuild(self) -> None:
         """Take other settings into use."""
-        settings, levels = self.settings, self._levels
-        self._ahead, self._active, self._error = True, None, ""
+        levels = self._levels
+        with self.changed:
+            settings = self.settings
+            for request in self.requests.values():
+                request.restart()
+        self._ahead, self._active, self._error, self._shown = True, None, "", False
         if levels is not None and replace(levels.settings, mode=settings.mode, fill_value=settings.fill_value) == settings:
             levels.settings = settings
             return
@@ -255,12 +249,17 @@ class Worker:
         try:
             self._levels = self._build(settings)
         except Exception as error:  # noqa: BLE001 - no room, for example; the next request tries again
-            with self.changed:
-                waiting = [request for request in self.requests.values() if request.stage != "done"]
-                if self.context_request is not None:
-                    self.context_request.done = True
-            for request in waiting:
-                self._fail(request, error)
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """Let everything that is wanted fail."""
+        self._error, self._ahead = _sentence(error), False
+        with self.changed:
+            waiting = [request for request in self.requests.values() if request.stage != "done" or request.reprocess]
+            if self.context_request is not None:
+                self.context_request.done = self.context_request.failed = True
+        for request in waiting:
+            self._fail(request, error)
 
     def _advance(self, request: Request, levels: Levels) -> None:
         """Do a step of a slice."""
@@ -279,11 +278,14 @@ class Worker:
                 return
             except StopIteration as end:
                 image, complete = end.value
+            image = enlarge(image, request.plane.shape, factor)
         except Exception as error:  # noqa: BLE001 - a file that was cut, a disk that is full: the engine lives on
-            self._fail(request, error)
+            if levels.settings != self.settings:  # other settings may be without that fault
+                self._shown = True
+            else:
+                self._fail(request, error)
             return
-        request.task = None
-        request.image = enlarge(image, request.plane.shape, factor)
+        request.task, request.image = None, image
         request.level = "final" if request.stage == "final" else "preview"
         request.complete = complete and request.stage == "final"
         self._error = ""
@@ -300,12 +302,12 @@ class Worker:
 
     def _give(self, request: Request, stage: str) -> None:
         """Put the image through the plugins and give it out, if it is still wanted; then the request is at ``stage``."""
-        plugins = self.plugins
+        plugins, self._shown = self.plugins, True
         result = self._result(request, plugins)
         if self._callback is not None and self._wanted(request):
             try:
                 self._callback(result)
-            except Exception as fault:  # noqa: BLE001 - a fault of the listener's
+            except (Exception, SystemExit) as fault:  # noqa: BLE001 - a fault of the listener's
                 self._error = f"callback: {_sentence(fault)}"
         with self.changed:
             if self._wanted(request):
@@ -378,6 +380,14 @@ class Worker:
             levels.rest()
 
 
-def _sentence(error: Exception) -> str:
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def running() -> Iterator[Worker]:
+    """The workers whose threads run, also those that nobody else knows any more."""
+    return (worker for worker in list(_workers) if worker.alive)
+
+
+def _sentence(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if text and isinstance(error, (ValueError, RuntimeError)) else f"{type(error).__name__}: {text}".rstrip(": ")

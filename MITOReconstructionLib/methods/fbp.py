@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.methods.parameters import Parameters, parameter
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.projectors import backends
@@ -16,15 +17,16 @@ from MITOReconstructionLib.wfbp.backproject import BeamTables, backproject, beam
 from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import FILTERS, RampFilter
 from MITOReconstructionLib.wfbp.gpu import filtered_backprojection
+from MITOReconstructionLib.wfbp.layers import backproject_layers, layers_suit
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.shared import SharedBeams, beams_key
 from MITOReconstructionLib.wfbp.stream import BeamStream
 from MITOReconstructionLib.wfbp.warm import compile_kernels
 
-__all__ = ["FBP", "FBPParameters"]
+__all__ = ["FBP", "FBPParameters", "beams_at_a_time"]
 
 LARGE = 8_000_000
-"""Voxels above which fewer beams are worked on at a time, so that a run stops soon after it was asked to."""
+"""Voxels above which fewer beams are worked on at a time column by column, so that a run stops soon after it was asked to."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class FBPParameters(Parameters):
     fill_value: float = parameter(0.0, "Value of voxels that the scan does not see from every direction.", unit="1/mm")
 
 
+def beams_at_a_time(plan: ParallelPlan, grid: VolumeGrid) -> int:
+    """How many parallel beams are filtered and backprojected together."""
+    if layers_suit(plan, grid):
+        return 64
+    return 8 if grid.size > LARGE else 32
+
+
 def run(problem: Problem, parameters: FBPParameters) -> Result:
     """Reconstruct by weighted FBP; see :mod:`MITOReconstructionLib.wfbp`.
 
@@ -49,6 +58,7 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
         (``unseen_voxels``), which hold ``fill_value``; where the pitch is high or the axial positions wobble,
         the detector is extended by repeating its outermost
         rows (``row_extension``, a part of its height) as far as it takes to see all of the field of view.
+        ``backprojection`` names the kernel that was used.
 
     Raises
     ------
@@ -73,6 +83,7 @@ def run(problem: Problem, parameters: FBPParameters) -> Result:
     else:
         volume = _on_cpu(problem, parameters, plan, ramp, tables)
         unseen = fill_unseen(volume, grid, tables, parameters.fill_value, monitor)
+        facts["backprojection"] = "layers of equal magnification" if layers_suit(plan, grid) else "column by column"
     return Result(
         volume,
         {
@@ -91,13 +102,14 @@ def _on_cpu(problem: Problem, parameters: FBPParameters, plan: ParallelPlan, ram
     compile_kernels(monitor)
     volume = np.zeros(grid.shape, dtype=np.float32)
     first, last = beams_seeing(plan, grid)
+    add = backproject_layers if layers_suit(plan, grid) else backproject
     stream = SharedBeams(
-        BeamStream(problem.scan, problem.views, plan, ramp, block=8 if grid.size > LARGE else 32),
+        BeamStream(problem.scan, problem.views, plan, ramp, block=beams_at_a_time(plan, grid)),
         beams_key(problem.scan, problem.views, parameters.filter_type, parameters.frequency_scaling, parameters.padding),
     )
     monitor.report("filtered backprojection", 0.0)
     for start, beams in stream.blocks(first, last, monitor):
-        backproject(volume, grid, beams, start, tables)
+        add(volume, grid, beams, start, tables)
         monitor.report("filtered backprojection", (start + len(beams) - first) / (last - first))
     return volume
 

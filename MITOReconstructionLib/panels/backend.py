@@ -91,6 +91,6 @@ class BackendChoice:
         elif chosen:
             self.status.say(chosen[0].text)
         else:
-            words = [there[0].text] if there else []
+            words = [state.text for state in there]
             words += [_("{name} is not there").format(name=state.title) for state in self._states if not state.available]
             self.status.say("; ".join(words))

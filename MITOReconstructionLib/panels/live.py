@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import qt
@@ -12,16 +13,21 @@ from MITOReconstructionLib.errors import MITOError
 from MITOReconstructionLib.files import mebibytes
 from MITOReconstructionLib.live import LiveSettings, LiveStatus
 from MITOReconstructionLib.panels.live_chain import ChainWidget
+from MITOReconstructionLib.panels.live_chart import LiveChart
 from MITOReconstructionLib.panels.live_pins import PinsWidget
 from MITOReconstructionLib.panels.live_table import ValuesTable
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.live_scene import LiveScene
 
 __all__ = ["LiveSection"]
 
 TICK_MILLISECONDS = 30
+
+TILT_STEP = 0.05
+"""Degrees."""
 
 DEFAULT_VIEWS = ("Red", "Green", "Yellow")
 """Followed from the beginning, where the scene has them."""
@@ -42,6 +48,7 @@ class LiveSection:
         self.widget = qt.QWidget()
         self.status = Status("liveStatus")
         self._setting = False
+        self._listed: tuple[LiveScene | None, int] = (None, 0)
         self.boxes: dict[str, Any] = {}
         layout = qt.QVBoxLayout(self.widget)
         self._make_start(layout)
@@ -52,6 +59,7 @@ class LiveSection:
         self.timer.setInterval(TICK_MILLISECONDS)
         self.timer.connect("timeout()", self.tick)
         session.scan_changed.connect(self.update)
+        session.live.changed.connect(self.update)
         self.update()
 
     def _make_start(self, layout: Any) -> None:
@@ -90,6 +98,8 @@ class LiveSection:
         layout.addWidget(self.pins.widget)
         self.values = ValuesTable()
         layout.addWidget(self.values.widget)
+        self.chart = LiveChart()
+        layout.addWidget(self.chart.widget)
         self.planes.connect("toggled(bool)", lambda on: self._with(lambda live: live.show_in_3d(on)))
         self.context.connect("toggled(bool)", lambda on: self._with(lambda live: live.show_context(on)))
         self.fit_button.connect("clicked()", lambda: self._with(lambda live: live.fit_window()))
@@ -114,12 +124,13 @@ class LiveSection:
             return
         with self.status.catching():
             settings, chain = LiveSettings(**self.parameters.values), self.chain.steps
+            in_3d, context = self.planes.checked, self.context.checked
             live = self.session.live.start(scan, shown, settings, growing=bool(self.growing.checked), plugins=chain)
             for name in DEFAULT_VIEWS:
                 if name in live.views:
                     self.session.live.follow(scan, name)
-            live.show_in_3d(self.planes.checked)
-            live.show_context(self.context.checked)
+            live.show_in_3d(in_3d)
+            live.show_context(context)
         self.update()
 
     def _follow(self, name: str, on: bool) -> None:
@@ -154,11 +165,17 @@ class LiveSection:
             return
         live = self.live
         if live is None:
-            self.update()
+            if self.start_button.checked or not self.session.live.running:
+                self.update()
             return
-        if results:
+        if list(live.views) != list(self.boxes):  # a layout with other views
+            self.update()
+        newest = live, live.history[-1].number if live.history else 0
+        if newest != self._listed:  # a script may have taken the results
+            self._listed = newest
             self.values.show(live.history)
             self.pins.refresh()
+            self.chart.refresh()
         self._show_range(live)
         faults = [result.error for result in results if result.error]
         state = live.engine.status()
@@ -189,13 +206,37 @@ class LiveSection:
             box.deleteLater()
         self.boxes = dict(self._view_boxes(live))
         self.pins.use(live)
+        self.chart.use(live)
+        if scan is not None:
+            self._fit_fields(scan)
+        if live is not None:
+            self._take(live)
         self._setting = False
-        if live is not None and not self.timer.isActive():
+        if self.session.live.running and not self.timer.isActive():
             self.timer.start()
         if live is None:
+            self._listed = None, 0
             self.status.say(_("Load a sample first.") if scan is None else "")
             if not self.session.live.running:
                 self.timer.stop()
+
+    def _fit_fields(self, scan: Scan) -> None:
+        """Give the fields the limits and steps that make sense for a scan."""
+        fields, views = self.parameters.fields, scan.geometry.views
+        for name, most in (("first_view", views - 1), ("last_view", views)):
+            if fields[name].value > most:  # of a longer scan
+                fields[name].value = 0
+            fields[name].maximum = most
+        fields["last_view"].specialValueText = _("end")
+        fields["last_view"].toolTip = _("View behind the last one that is used, at most {views}; 0 stands for the end.").format(views=views)
+        fields["axis_offset"].singleStep = round(scan.geometry.detector.pixel_size[0] / 2, 3)
+        fields["tilt"].singleStep = TILT_STEP
+
+    def _take(self, live: LiveScene) -> None:
+        """Show how live slices are steered, which may be those of another scan than before."""
+        self.parameters.values = asdict(live.engine.settings)
+        self.chain.use(live.engine.plugins)
+        self.planes.checked, self.context.checked = live.in_3d, live.context.alive and live.context.visible
 
     def _view_boxes(self, live: LiveScene | None) -> Iterator[tuple[str, Any]]:
         for name in [] if live is None else live.views:
@@ -206,8 +247,9 @@ class LiveSection:
             yield name, box
 
     def close(self) -> None:
-        """Stop the timer; the session ends the live slices."""
+        """Stop the timers; the session ends the live slices."""
         self.timer.stop()
+        self.chart.close()
 
 
 def _row(*widgets: Any) -> Any:
@@ -227,6 +269,8 @@ def _intensity() -> Any:
 
 
 def _in_words(state: LiveStatus) -> str:
+    if state.compiling:
+        return str(_("Preparing the kernels; the first time on a computer this takes about a minute ..."))
     parts = [
         _("{done} of {all} beams filtered, {size} kept").format(done=state.filtered, all=state.beams, size=mebibytes(state.cache_bytes))
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import qt
@@ -57,6 +58,18 @@ class ChainWidget:
         """
         return [PluginStep(plugin, plugin.parameters.from_dict(fields.values)) for plugin, fields, _button, _box in self.rows]
 
+    def use(self, steps: Sequence[PluginStep]) -> None:
+        """Show another chain."""
+        if len(steps) == len(self.rows) and all(
+            a.plugin is b.plugin and a.parameters == b.parameters for a, b in zip(steps, self.steps, strict=True)
+        ):
+            return
+        for row in list(self.rows):
+            self._remove(row)
+        for step in steps:
+            self._append(step.plugin)  # which need not be one of the table
+            self.rows[-1][1].values = asdict(step.parameters)
+
     def _chosen(self, place: int) -> None:
         if place > 0:
             self.choice.setCurrentIndex(0)
@@ -64,7 +77,9 @@ class ChainWidget:
 
     def add(self, name: str) -> None:
         """Add a step at the end of the chain."""
-        plugin = next(plugin for plugin in self._plugins if plugin.name == name)
+        self._append(next(plugin for plugin in self._plugins if plugin.name == name))
+
+    def _append(self, plugin: Plugin) -> None:
         box = qt.QGroupBox(plugin.title)
         box.toolTip = f"<qt>{plugin.help}</qt>"
         layout = qt.QVBoxLayout(box)

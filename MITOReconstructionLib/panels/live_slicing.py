@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.live import LiveSettings, LiveSlices, open_growing
+from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, open_growing
+from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.scan import Scan
-from MITOReconstructionLib.scene.live_scene import LiveScene
-from MITOReconstructionLib.scene.scan_scene import ScanScene
+from MITOReconstructionLib.scene.host import Scene
+from MITOReconstructionLib.scene.live_scene import LivePlace, LiveScene, Place
 
 __all__ = ["LiveSlicing"]
+
+PAUSE = 0.01
+"""Seconds between two looks at what has come."""
 
 
 class LiveSlicing:
     """Starts and stops live slices of scans. A slice view follows one scan at a time.
 
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+
+    Attributes
+    ----------
+    changed : Event
+        A scan is looked through, or no longer.
+
     Examples
     --------
-    In Slicer's Python console, with ``logic = slicer.util.getModuleLogic("MITOReconstruction")``:
+    In Slicer's Python console, with ``session = slicer.util.getModuleLogic("MITOReconstruction").session``:
 
-    >>> shown = logic.session.live.start(scan, logic.show_scan(scan))          # doctest: +SKIP
-    >>> shown.follow("Red")                                                     # doctest: +SKIP
-    >>> while not shown.tick(): slicer.app.processEvents()                      # doctest: +SKIP
+    >>> live = session.live.start(session.scan, session.shown)                  # doctest: +SKIP
+    >>> live.follow("Red")                                                      # doctest: +SKIP
+    >>> session.live.wait()                                                     # doctest: +SKIP
+    >>> pinned = live.pinned[live.pin("Red")].node                              # doctest: +SKIP
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.changed = scene, Event()
         self._running: dict[str, tuple[Scan, LiveScene]] = {}
 
     @property
@@ -39,15 +55,16 @@ class LiveSlicing:
         return shown if known is scan else None
 
     def start(
-        self, scan: Scan, shown: ScanScene, settings: LiveSettings | None = None, *, growing: bool = False, **options: Any
+        self, scan: Scan, shown: Place | None = None, settings: LiveSettings | None = None, *, growing: bool = False, **options: Any
     ) -> LiveScene:
         """Begin to look through a scan; where that goes on already, it is what is returned.
 
         Parameters
         ----------
         scan : Scan
-        shown : ScanScene
-            The scan in its scene.
+            A :class:`GrowingScan`, whose views a script gives as they come, is one.
+        shown : ScanScene, optional
+            The scan in its scene; by default nothing but its slices is shown.
         settings : LiveSettings, optional
         growing : bool
             Whether the scan's sinogram still grows; its folder is then watched.
@@ -62,14 +79,16 @@ class LiveSlicing:
         found = self.of(scan)
         if found is not None:
             return found
-        self.stop(scan.name)
-        if growing and scan.folder is None:
+        self.end(scan.name)
+        given = isinstance(scan, GrowingScan)
+        if growing and not given and scan.folder is None:
             raise InputError(
                 "scan", expected="a sample in a folder", found="projections in memory", remedy="Open the sample from its folder."
             )
-        source = open_growing(scan.folder, name=scan.name) if growing and scan.folder is not None else scan
-        live = LiveScene(shown, LiveSlices(source, settings, **options), scan.default_grid)
+        source = open_growing(scan.folder, name=scan.name) if growing and not given and scan.folder is not None else scan
+        live = LiveScene(shown or LivePlace(self.scene, scan), LiveSlices(source, settings, **options), scan.default_grid)
         self._running[scan.name] = scan, live
+        self.changed()
         return live
 
     def follow(self, scan: Scan, view: str, on: bool = True) -> None:
@@ -93,13 +112,32 @@ class LiveSlicing:
         """Have every scan ask for what its views show, and show what has come; what was shown is returned. Never waits."""
         return [result for _scan, live in self._running.values() for result in live.tick()]
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """For scripts: show what comes until every slice is final; whether it is, after at most ``timeout`` seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self.tick()  # asks for what the views show now
+            engines = [live.engine for _scan, live in self._running.values()]
+            if not any(engine.status().busy for engine in engines):
+                self.tick()
+                return True
+            if end is not None and time.monotonic() > end:
+                return False
+            time.sleep(PAUSE)
+
     def stop(self, name: str) -> None:
         """End the live slices of the scan of that name; an unknown one is no fault."""
+        if self.end(name):
+            self.changed()
+
+    def end(self, name: str) -> bool:
+        """As :meth:`stop`, without telling anybody; whether there were any."""
         _scan, live = self._running.pop(name, (None, None))
         if live is not None:
             live.close()
+        return live is not None
 
     def close(self) -> None:
         """End all."""
         for name in list(self._running):
-            self.stop(name)
+            self.end(name)

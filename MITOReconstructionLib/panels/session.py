@@ -86,7 +86,7 @@ class Session(VolumeActions):
         self.preferences = read_preferences()
         self.projection_view = ProjectionView(scene, self.view_changed)
         self.scan_changed.connect(self._follow)
-        self.live = LiveSlicing()
+        self.live = LiveSlicing(scene)
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self.state = State(scene)
         self.opened = OpenScans(scene, self.state, self.show_scan, self._drop, self.scan_changed)
@@ -332,7 +332,7 @@ class Session(VolumeActions):
         return shown
 
     def _drop(self, name: str) -> None:
-        self.live.stop(name)
+        self.live.end(name)
         self._shown.pop(name)
 
     def _follow(self) -> None:
@@ -372,7 +372,7 @@ class Session(VolumeActions):
     def close(self) -> None:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
         told = (self.scan_changed, self.job_changed, self.results_changed, self.volume_added)
-        for event in (*told, self.opened.regions_changed, self.state.changed):
+        for event in (*told, self.opened.regions_changed, self.state.changed, self.live.changed):
             event.clear()
         for event in (self.folder_changed, self.preferences_changed, self.view_changed):
             event.clear()

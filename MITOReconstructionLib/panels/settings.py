@@ -15,7 +15,7 @@ from MITOReconstructionLib.scene.looks import Colour
 
 __all__ = ["SettingsPage", "keep"]
 
-BACKENDS = ("auto", "astra", "cpu")
+BACKENDS = ("auto", "cuda", "astra", "cpu")
 
 
 class SettingsPage(ctk.ctkSettingsPanel):  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,41 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.live import LiveSlices, Plane, SliceResult
-from MITOReconstructionLib.scene.host import Node
+from MITOReconstructionLib.scene.folder import ScanFolder
+from MITOReconstructionLib.scene.host import Node, Scene
+from MITOReconstructionLib.scene.live_plot import LivePlot
 from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of
-from MITOReconstructionLib.scene.scan_scene import ScanScene
+from MITOReconstructionLib.scene.scan_scene import ScanLike
 from MITOReconstructionLib.scene.slice_plane import MOST_PIXELS, plane_of_view
 from MITOReconstructionLib.scene.volume import VolumePart
 from MITOReconstructionLib.scene.window import contrast_of
 
-__all__ = ["CONTEXT", "LiveScene"]
+__all__ = ["CONTEXT", "LivePlace", "LiveScene", "Place"]
 
 CONTEXT = "live context"
 """Part of the low-resolution volume behind the live slices."""
 
 REMEMBERED = 400
 """Results of which values and timings are kept."""
+
+
+class Place(Protocol):
+    """Where slices are shown; a :class:`ScanScene` is one."""
+
+    @property
+    def scan(self) -> ScanLike:
+        """The scan."""
+
+    scene: Scene
+    folder: ScanFolder
+
+
+class LivePlace:
+    """A scan's place in a scene that shows nothing else of it: one that has no projections yet, say."""
+
+    def __init__(self, scene: Scene, scan: ScanLike) -> None:
+        self.scan, self.scene = scan, scene
+        self.folder = ScanFolder(scene, scan.name)
 
 
 @dataclass
@@ -54,7 +76,7 @@ class LiveScene:
 
     Parameters
     ----------
-    shown : ScanScene
+    shown : Place
         The scan in its scene.
     engine : LiveSlices
         Reconstructs; closed by :meth:`close`.
@@ -67,7 +89,7 @@ class LiveScene:
         The newest results without their images, for values and timings.
     """
 
-    def __init__(self, shown: ScanScene, engine: LiveSlices, grid: VolumeGrid | None = None) -> None:
+    def __init__(self, shown: Place, engine: LiveSlices, grid: VolumeGrid | None = None) -> None:
         self.shown, self.engine, self.scene = shown, engine, shown.scene
         self.grid = grid or shown.scan.default_grid
         self.history: deque[SliceResult] = deque(maxlen=REMEMBERED)
@@ -77,6 +99,7 @@ class LiveScene:
         self._pinned: dict[str, _Pinned] = {}
         self._in_3d = False
         self._newest_context = -1
+        self._plot: LivePlot | None = None
         self.context = self._make_context()
         engine.request_context()
 
@@ -142,15 +165,25 @@ class LiveScene:
         self.engine.forget(name)
         ours = {self.context.node.GetID(), entry.volume.node.GetID()}
         background, foreground, opacity = entry.before
-        if entry.composite.GetScene() is not None and entry.composite.GetBackgroundVolumeID() in ours:
+        if entry.composite.GetScene() is not None:  # a volume that the user has chosen meanwhile stays
             was = entry.composite.StartModify()
-            entry.composite.SetBackgroundVolumeID(background)
-            entry.composite.SetForegroundVolumeID(foreground)
-            entry.composite.SetForegroundOpacity(opacity)
+            if entry.composite.GetBackgroundVolumeID() in ours:
+                entry.composite.SetBackgroundVolumeID(self._still_there(background))
+            if entry.composite.GetForegroundVolumeID() in ours:
+                entry.composite.SetForegroundVolumeID(self._still_there(foreground))
+                entry.composite.SetForegroundOpacity(opacity)
             entry.composite.EndModify(was)
         if self._in_3d and entry.view.GetScene() is not None:
             entry.view.SetSliceVisible(False)
         entry.volume.remove()
+
+    def _still_there(self, identifier: str | None) -> str | None:
+        return identifier if identifier and self.scene.GetNodeByID(identifier) is not None else None
+
+    @property
+    def in_3d(self) -> bool:
+        """Whether the planes are shown in the 3D views."""
+        return self._in_3d
 
     def show_in_3d(self, on: bool) -> None:
         """Show the followed views' planes in the 3D views, or no longer."""
@@ -179,7 +212,10 @@ class LiveScene:
             self._ask(name, entry)
         self._take_window()
         self._show_context()
-        return [shown for shown in map(self._show, self.engine.poll()) if shown is not None]
+        results = [shown for shown in map(self._show, self.engine.poll()) if shown is not None]
+        if results and self._plot is not None:
+            self._plot.update(self.history)
+        return results
 
     def _ask(self, name: str, entry: _Followed) -> None:
         changed = entry.view.GetMTime()
@@ -321,10 +357,39 @@ class LiveScene:
         grey = np.clip((image[::step, ::step] - low) / (high - low), 0.0, 1.0)
         return np.ascontiguousarray((255 * grey.T[::-1]).astype(np.uint8))
 
+    # ---- values ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def plotted(self) -> bool:
+        """Whether there is a chart."""
+        return self._plot is not None and self._plot.alive
+
+    def plot(self, quantity: str = "total ms") -> LivePlot:
+        """Plot a value or a timing over the results, in the one chart that there is; it is kept up to date.
+
+        Parameters
+        ----------
+        quantity : str, optional
+            One of :func:`~MITOReconstructionLib.scene.live_plot.quantities` of :attr:`history`.
+        """
+        if self._plot is None or not self._plot.alive:
+            self.end_plot()
+            self._plot = LivePlot(self.scene, self.shown.scan.name, quantity)
+        self._plot.quantity = quantity
+        self._plot.update(self.history)
+        return self._plot
+
+    def end_plot(self) -> None:
+        """Take the chart out of the scene."""
+        if self._plot is not None:
+            self._plot.remove()
+            self._plot = None
+
     # ---- the end ---------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let the views show what they showed before, take everything but the pinned slices out, and end the engine."""
+        """Let the views show what they showed before, take everything but the pinned slices out, and end the engine; never waits."""
+        self.end_plot()
         for name in self.followed:
             self._leave(name)
         for entry in self._pinned.values():
@@ -332,4 +397,4 @@ class LiveScene:
         self._pinned.clear()
         if self.context.alive:
             self.context.remove()
-        self.engine.close()
+        self.engine.close(wait=False)

@@ -102,4 +102,4 @@ def _between(values: NDArray[np.float64], first: float, last: float) -> float:
         gap = weighted / below - (weighted[-1] - weighted) / above
         spread = np.where((below > 0) & (above > 0), below * above * gap**2, -1.0)
     best = np.flatnonzero(spread >= spread.max() * (1 - 1e-9))  # a plateau where bins are empty: its middle
-    return float(edges[1:][best].mean())
+    return float(edges[1:][best].mean()) if best.size else 0.5 * (first + last)  # values so large that their squares overflow

@@ -18,7 +18,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["COMPILE", "BeamTables", "backproject", "beam_tables", "beams_seeing"]
+__all__ = ["COMPILE", "LEAST", "SOFTNESS", "BeamTables", "backproject", "beam_tables", "beams_seeing", "seen"]
 
 COMPILE: dict[str, Any] = {"cache": True, "fastmath": True, "error_model": "numpy", "nogil": True}
 """Without numpy's error model every division is a branch, and no loop that divides is vectorised."""
@@ -44,7 +44,11 @@ class BeamTables(NamedTuple):
         away, shape (beams, 2);
     row_middle, row_half : middle and half of the row range in mm;
     row_reach : how far from the middle a voxel may lie in mm, the outermost row standing for what is beyond it;
-    row_pitch : mm.
+    row_pitch : mm;
+    radius : of the source's circle in mm;
+    nearest : least of ``distance``;
+    bow : ``distance`` as a polynomial in the square of the ray's distance from the axis, shape (5,);
+    travel : how far the source moves along z at most while it turns by the fan angle, in mm.
     """
 
     beams: int
@@ -63,6 +67,10 @@ class BeamTables(NamedTuple):
     row_half: float
     row_reach: float
     row_pitch: float
+    radius: float
+    nearest: float
+    bow: NDArray[np.float64]
+    travel: float
 
 
 def beam_tables(plan: ParallelPlan) -> BeamTables:
@@ -86,7 +94,18 @@ def beam_tables(plan: ParallelPlan) -> BeamTables:
         0.5 * detector.height,
         0.5 * detector.height * (1.0 + plan.row_extension),
         detector.row_pitch,
+        geometry.source_radius,
+        float(plan.distances.min()),
+        _bow(plan),
+        _travel(plan),
     )
+
+
+def _bow(plan: ParallelPlan) -> NDArray[np.float64]:
+    """Distances from the source to the detector as a polynomial of four powers of t^2."""
+    if np.ptp(plan.distances) < 1e-9 * plan.distances[0]:
+        return np.array([plan.distances[0], 0.0, 0.0, 0.0, 0.0])
+    return np.asarray(np.polynomial.Polynomial.fit(plan.t**2, plan.distances, 4).convert().coef, dtype=np.float64)
 
 
 def backproject(
@@ -121,13 +140,17 @@ def beams_seeing(plan: ParallelPlan, grid: VolumeGrid) -> tuple[int, int]:
 
 def _source_heights(plan: ParallelPlan) -> tuple[NDArray[np.float64], float]:
     """Source height at every beam's middle, and how far from it in z a voxel of that beam can be, in mm."""
-    axial = plan.axial_table[1]
     middle = plan.axial_at(plan.theta(np.arange(plan.beams)))
-    window = math.ceil((plan.fan[1] - plan.fan[0]) / plan.theta_step) + 1
-    travel = max(float(np.max(np.abs(axial[lag:] - axial[:-lag]))) for lag in {1, max(1, window // 2), min(window, len(axial) - 1)})
     detector = plan.geometry.detector
     farthest = 2 * plan.geometry.source_radius / float(plan.distances.min()) * (1 + plan.row_extension)
-    return middle, farthest * max(abs(detector.row_min), abs(detector.row_max)) + 2 * travel
+    return middle, farthest * max(abs(detector.row_min), abs(detector.row_max)) + 2 * _travel(plan)
+
+
+def _travel(plan: ParallelPlan) -> float:
+    """How far the source moves along z at most while it turns by the fan angle, in mm."""
+    axial = plan.axial_table[1]
+    window = math.ceil((plan.fan[1] - plan.fan[0]) / plan.theta_step) + 1
+    return max(float(np.max(np.abs(axial[lag:] - axial[:-lag]))) for lag in {1, max(1, window // 2), min(window, len(axial) - 1)})
 
 
 def _partners(plan: ParallelPlan) -> NDArray[np.int64]:
@@ -183,20 +206,21 @@ def _row_weights(weight, start, step, first, last, add):  # type: ignore[no-unty
 
 
 @numba.njit(**COMPILE)
-def _share_of_weight(weight, total, t, depth, beam, first, last, z_first, z_step, tables):  # type: ignore[no-untyped-def]
+def _share_of_weight(weight, total, t, depth, beam, halves, first, last, z_first, z_step, tables):  # type: ignore[no-untyped-def]
     """Divide ``weight`` by the sum over all beams of this direction that see a voxel; whether there are others.
 
+    ``halves`` is the range of half turns by which they may be away.
     Item 0 of ``weight`` and ``total`` is voxel ``first``.
     """
     rays = len(tables.reach)
     others = False
-    for half in range(tables.partners[beam, 0], tables.partners[beam, 1]):
+    for half in range(halves[0], halves[1]):
         other = beam + half * tables.half_turn
         if half == 0 or other < 0 or other >= tables.beams:
             continue
         sign = 1.0 if half % 2 == 0 else -1.0
         place = (sign * t - tables.t_first) / tables.t_step
-        if place < 0.0 or place > rays - 1:
+        if place < -1e-6 or place > rays - 1 + 1e-6:
             continue
         source, scale, low, high = seen(place, sign * depth, other, z_first, z_step, last, tables)
         low = max(low, first)
@@ -283,7 +307,8 @@ def _backproject(volume, origin, spacing, beams, first_beam, tables):  # type: i
                 step = scale * z_step / tables.row_half
                 start = ((z_first - source) * scale - tables.row_middle) / tables.row_half + step * first
                 _row_weights(weight, np.float32(start), np.float32(step), 0, last - first, False)
-                shared = _share_of_weight(weight, total, t, depth, beam, first, last, z_first, z_step, tables)
+                halves = (tables.partners[beam, 0], tables.partners[beam, 1])
+                shared = _share_of_weight(weight, total, t, depth, beam, halves, first, last, z_first, z_step, tables)
                 # from here in rows: row r lies at r + margin, so that what is beyond the outermost centres is in the line
                 half_rows = 0.5 * rows
                 start, step = start * half_rows + half_rows - 0.5 + margin, step * half_rows

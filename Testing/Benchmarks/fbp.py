@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from MITOReconstructionLib import Monitor, Scan, VolumeGrid, mito_geometry, reconstruct
 from MITOReconstructionLib.geometry import Detector, ScanGeometry
 from MITOReconstructionLib.parallel import cores
-from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables, beams_seeing
+from MITOReconstructionLib.wfbp.backproject import beam_tables, beams_seeing
+from MITOReconstructionLib.wfbp.layers import backproject_layers
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.warm import compile_kernels
 
@@ -65,7 +66,7 @@ def backprojection(geometry: ScanGeometry, grid: VolumeGrid, beams: int, repetit
     beams = min(beams, last - start)
     data = np.random.default_rng(0).random((beams, len(plan.t), geometry.detector.rows), dtype=np.float32)
     volume = np.zeros(grid.shape, dtype=np.float32)
-    timing = seconds_of(lambda: backproject(volume, grid, data, start, tables), repetitions)
+    timing = seconds_of(lambda: backproject_layers(volume, grid, data, start, tables), repetitions)
     gups = {f"gups_{name}": grid.size * beams / taken / 1e9 for name, taken in timing.items()}
     return {"beams": beams, **timing, **gups}
 

@@ -83,3 +83,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
     finally:
         running.end()
+
+
+@pytest.fixture
+def column_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FBP by the reference kernel, for what has to agree to rounding; the one with layers interpolates once more."""
+    from MITOReconstructionLib.methods import fbp
+
+    monkeypatch.setattr(fbp, "layers_suit", lambda *_: False)

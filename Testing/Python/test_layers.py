@@ -16,7 +16,7 @@ LIBRARY = ROOT / "MITOReconstructionLib"
 NAME = "MITOReconstructionLib"
 LONGEST = 450
 
-GROUND = {"errors", "files", "monitor", "parallel", "version"}
+GROUND = {"errors", "extensions", "files", "monitor", "parallel", "version"}
 ORDER = ["geometry", "scan", "projectors", "wfbp", "methods", "jobs", "live", "scene", "panels"]
 """Each imports only those before it; wfbp holds the kernels of a method."""
 MAY_IMPORT = {name: GROUND | set(ORDER[: n + 1]) for n, name in enumerate(ORDER)}

@@ -121,9 +121,21 @@ class qSlicerCoreIOManager(QtCore.QObject):
             loaded.AddItem(node)
         return node is not None
 
+    def fileWriterFileType(self, node: Any) -> str:
+        """The kind of file that a node is written as."""
+        if not node.IsA("vtkMRMLVolumeNode"):
+            raise NotImplementedError(f"Testing/SlicerHost does not write a {node.GetClassName()}")
+        return "VolumeFile"
+
     def saveNodes(self, kind: str, properties: dict[str, Any], _messages: Any = None) -> bool:
-        """Write a scene."""
+        """Write a scene, or a volume by its storage node."""
         path = str(properties["fileName"])
+        if kind == "VolumeFile":
+            node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
+            if node.GetStorageNode() is None and not node.AddDefaultStorageNode():
+                return False
+            node.GetStorageNode().SetFileName(path)
+            return bool(node.GetStorageNode().WriteData(node))
         if kind != "SceneFile":
             raise NotImplementedError(f"Testing/SlicerHost does not write '{kind}'")
         if path.endswith(".mrb"):

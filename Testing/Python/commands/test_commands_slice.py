@@ -11,6 +11,7 @@ import MITOReconstructionLib as mito
 WORDS = ("--u", 1, 0, 0, "--v", 0, 0, 1, "--shape", 9, 7, "--spacing", 2)
 
 
+@pytest.mark.usefixtures("column_kernel")
 def test_a_slice_is_the_plane_of_the_volume(cli, tmp_path, sample):
     """Placed where it is, and equal to the voxels at its pixels."""
     grid = mito.open_scan(sample).default_grid

@@ -155,7 +155,7 @@ def test_links_between_documents_lead_somewhere(name):
 def test_the_lock_names_every_requirement_in_a_version_that_is_allowed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    locked = dict(line.lower().replace("_", "-").split("==") for line in lines)
+    locked = dict(line.partition(";")[0].lower().replace("_", "-").split("==") for line in lines)
     extras = [entry for group in project["optional-dependencies"].values() for entry in group]
     for entry in [*project["dependencies"], *extras]:
         wanted = Requirement(entry)

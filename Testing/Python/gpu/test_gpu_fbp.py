@@ -24,6 +24,8 @@ from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
+pytestmark = pytest.mark.usefixtures("column_kernel")
+
 MU = 0.02
 BALL = Phantom("ball", (Ellipsoid((20.0, -10.0, 4.0), (50.0, 40.0, 60.0), MU),))
 GRID = VolumeGrid.from_bounds((-51, -63, -20), (81, 60, 31), spacing=(11.0, 12.3, 0.75))
@@ -74,6 +76,7 @@ def test_the_volume_is_that_of_the_cpu(options: dict[str, float]) -> None:
     facts = found.provenance["report"].pop("gpu")
     assert facts["slabs"] == 1
     assert set(facts["seconds"]) == {"read", "copy", "rebin", "filter", "backprojection", "coverage"}
+    assert expected.provenance["report"].pop("backprojection") == "column by column"
     assert found.provenance["report"] == expected.provenance["report"]
 
 

@@ -18,7 +18,7 @@ from MITOReconstructionLib.errors import InputError, WorkError
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("astra") is not None, reason="needs astra not to be there")
 
-AUTO, GPU, CPU = range(3)
+AUTO, CUDA, GPU, CPU = range(4)
 ENSURE = "slicer.packaging.pip_ensure"
 PACKAGE = "astra-toolbox>=2.5.0"
 TOOLBOX = """
@@ -50,10 +50,10 @@ def part(panel: Any, place: Path) -> Any:
 
 
 def test_what_is_missing_is_said(part: Any) -> None:
-    assert [part.combo.itemText(i) for i in range(3)] == ["Automatic", "GPU (ASTRA)", "CPU"]
+    assert [part.combo.itemText(i) for i in range(4)] == ["Automatic", "GPU (CUDA)", "GPU (ASTRA)", "CPU"]
     assert (part.name, part.install_button.visible) == ("auto", True)
     assert part.status.text.startswith("CPU, ")
-    assert part.status.text.endswith("GPU (ASTRA) is not there")
+    assert part.status.text.endswith("; GPU (CUDA) is not there; GPU (ASTRA) is not there")
     part.combo.currentIndex = GPU
     assert "needs the Python package 'astra-toolbox', which is not installed" in part.status.text
     assert "color" in part.status.label.styleSheet
@@ -75,7 +75,9 @@ def test_it_is_there_as_soon_as_it_is_installed(host: Host, loaded: Any, place: 
     assert (part.install_button.visible, part.install_button.enabled) == (False, True)
     assert loaded.reconstruction.options["backend"] == "astra"
     part.combo.currentIndex = AUTO
-    assert part.status.text == "GPU H200 (ASTRA 2.5)"
+    assert part.status.text.startswith("GPU H200 (ASTRA 2.5); CPU, ")
+    assert part.status.text.endswith("; GPU (CUDA) is not there")
+    assert "cupy" in part.install_button.text
 
 
 def test_installed_where_there_is_no_gpu(host: Host, part: Any, place: Path) -> None:
@@ -106,6 +108,7 @@ def test_older_slicer(host: Host, part: Any, place: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
     host.answers.give("slicer.util.confirmOkCancelDisplay", agrees)
     monkeypatch.setattr(slicer.util, "pip_install", lambda words: (host.installed.append(words), installer(place)()))
+    part.combo.currentIndex = GPU
     part.install_button.click()
     if agrees:
         assert host.installed == [f'"{PACKAGE}"']
@@ -118,7 +121,7 @@ def test_older_slicer(host: Host, part: Any, place: Path, monkeypatch: pytest.Mo
 def test_without_the_panel(host: Host, widget: Any, place: Path) -> None:
     session = widget.logic.session
     assert session.install_backend("cpu").available
-    with pytest.raises(InputError, match="expected one of astra, cpu; found 'gpu'"):
+    with pytest.raises(InputError, match="expected one of cuda, astra, cpu; found 'gpu'"):
         session.install_backend("gpu")
     host.answers.give(ENSURE, installer(place, gpu=False))
     assert not session.install_backend("astra").available

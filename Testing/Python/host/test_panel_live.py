@@ -200,9 +200,14 @@ def test_steering(host: Host, looked: Any) -> None:
     fields["axis_offset"].value = 0.0
     rest(host, looked)
     np.testing.assert_allclose(image("Red"), sharp, atol=1e-6)
-    fields["first_view"].value = fields["first_view"].maximum
+    views = looked.session.scan.geometry.views
+    assert (fields["first_view"].maximum, fields["last_view"].maximum) == (views - 1, views)
+    assert (fields["last_view"].specialValueText, fields["tilt"].singleStep) == ("end", 0.05)
+    fields["last_view"].value = 20
+    fields["first_view"].value = 20
     host.wait_until(lambda: "first_view" in looked.live.status.text, SECONDS)
     fields["first_view"].value = 0
+    fields["last_view"].value = 0
     rest(host, looked)
     np.testing.assert_allclose(image("Red"), sharp, atol=1e-6)
 

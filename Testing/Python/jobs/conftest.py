@@ -64,7 +64,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(folder)
     importlib.import_module("faulty_methods")
     yield "faulty"
-    registry._METHODS.pop("faulty")
+    registry.TABLE.entries.pop("faulty")
     sys.modules.pop("faulty_methods")
 
 

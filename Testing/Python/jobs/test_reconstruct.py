@@ -82,7 +82,7 @@ def test_no_memory_is_a_clear_failure(scan: Scan, monkeypatch: pytest.MonkeyPatc
     def no_memory(*arguments: object, **options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(fbp, "backproject", no_memory)
+    monkeypatch.setattr(fbp, "backproject_layers", no_memory)
     with pytest.raises(WorkError, match=r"Not enough memory to reconstruct \(5, 4, 3\) voxels"):
         reconstruct(scan, grid=GRID)
 
@@ -116,14 +116,14 @@ def test_progress_names_its_steps_and_ends_full(scan: Scan) -> None:
     ],
 )
 def test_what_is_no_volume_is_refused(scan: Scan, monkeypatch: pytest.MonkeyPatch, given: Any, text: str) -> None:
-    monkeypatch.setitem(registry._METHODS, "fbp", replace(fbp.FBP, run=lambda problem, parameters: given))
+    monkeypatch.setitem(registry.TABLE.entries, "fbp", replace(fbp.FBP, run=lambda problem, parameters: given))
     with pytest.raises(WorkError, match=text):
         reconstruct(scan, grid=GRID)
 
 
 def test_a_volume_of_another_type_or_order_is_converted(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
     given = Result(np.asfortranarray(np.full(GRID.shape, 0.5)))
-    monkeypatch.setitem(registry._METHODS, "fbp", replace(fbp.FBP, run=lambda problem, parameters: given))
+    monkeypatch.setitem(registry.TABLE.entries, "fbp", replace(fbp.FBP, run=lambda problem, parameters: given))
     array = reconstruct(scan, grid=GRID).array
     assert array.dtype == np.float32
     assert array.flags.c_contiguous

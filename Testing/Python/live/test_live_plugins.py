@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from live_cases import MU, axial
 
-from MITOReconstructionLib import InputError, Scan
+from MITOReconstructionLib import InputError, Scan, extensions
 from MITOReconstructionLib.live import LiveSlices, Plugin, plugins, track
 from MITOReconstructionLib.live import plugins as list_plugins
 from MITOReconstructionLib.live.given_plugins import otsu_threshold
 from MITOReconstructionLib.live.once import reconstruct_slice
-from MITOReconstructionLib.live.plugins import PluginStep, run_steps
+from MITOReconstructionLib.live.plugins import TABLE, PluginStep, run_steps
 from MITOReconstructionLib.methods import Parameters, parameter
 
 PATIENCE = 120.0
@@ -184,11 +184,10 @@ register(Plugin("NAME", "Scale", "The slice times a factor.", ScaleParameters, r
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch):
     """The table of plugins, put back in the end."""
-    module = __import__("MITOReconstructionLib.live.plugins", fromlist=["_PLUGINS"])
     list_plugins()
-    for name in ("_PLUGINS", "_files", "_problems"):
-        monkeypatch.setattr(module, name, getattr(module, name).copy())
-    return module
+    for name in ("entries", "_files", "_problems"):
+        monkeypatch.setattr(TABLE, name, getattr(TABLE, name).copy())
+    return TABLE
 
 
 def test_a_folder_of_plugins(table, tmp_path: Path) -> None:
@@ -202,7 +201,7 @@ def test_a_folder_of_plugins(table, tmp_path: Path) -> None:
     faults = " ".join(table.problems())
     for part in ("b.py: RuntimeError: half way", "a name not taken yet", "d.py: TypeError: it registers no plugin"):
         assert part in faults
-    image, values, _, _ = run_steps(two_discs(), [table.PluginStep.of("scale", {"factor": 3.0})])
+    image, values, _, _ = run_steps(two_discs(), [PluginStep.of("scale", {"factor": 3.0})])
     assert values["brightest"] * 3 == pytest.approx(image.max())
     with pytest.raises(InputError, match="expected a folder of plugin files; found no such folder"):
         table.load_folder(tmp_path / "none")
@@ -212,8 +211,8 @@ def test_plugins_of_packages_and_of_the_environment(table, tmp_path: Path, monke
     (tmp_path / "a.py").write_text(SOURCE.replace("NAME", "from the path"))
     given = Plugin("from a package", "Mine", "A test's.", Factor, lambda image, parameters: image)
     entries = [SimpleNamespace(name="a", value="p:x", load=lambda: given), SimpleNamespace(name="b", value="p:y", load=lambda: 3)]
-    monkeypatch.setattr(table, "_searched", False)
-    monkeypatch.setattr(table, "entry_points", lambda group: entries if group == "mito_reconstruction.plugins" else [])
+    monkeypatch.setattr(table, "searched", False)
+    monkeypatch.setattr(extensions, "entry_points", lambda group: entries if group == "mito_reconstruction.plugins" else [])
     monkeypatch.setenv("MITO_PLUGINS_PATH", f"{tmp_path}:{tmp_path / 'none'}".replace(":", __import__("os").pathsep))
     assert {"from the path", "from a package"} <= set(plugins())
     faults = " ".join(table.problems())

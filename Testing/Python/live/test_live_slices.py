@@ -44,6 +44,7 @@ CASES = {
 }
 
 
+@pytest.mark.usefixtures("column_kernel")
 @pytest.mark.parametrize("name", CASES)
 def test_pixels_at_voxel_centres_are_those_of_the_volume(name: str) -> None:
     scan = scan_of(mito_geometry(12, centre=0.0, **CASES[name]))
@@ -152,6 +153,7 @@ def test_planes_in_a_batch(scan: Scan) -> None:
         assert np.abs(made.image - reconstruct_slice(scan, plane).image).max() < EXACT * MU
 
 
+@pytest.mark.usefixtures("column_kernel")
 def test_a_range_of_views(scan: Scan) -> None:
     views = slice(40, 800)
     expected = reconstruct(scan, grid=GRID, views=views).array[:, :, 5]

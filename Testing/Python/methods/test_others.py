@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from MITOReconstructionLib import InputError
-from MITOReconstructionLib.methods import get, load_folder, methods, problems, registry
+from MITOReconstructionLib.methods import get, load_folder, methods, problems
+from MITOReconstructionLib.methods.registry import TABLE
 
 METHOD = """
 from dataclasses import dataclass
@@ -30,8 +32,8 @@ METHOD = register(Method("{name}", "Constant", "One value everywhere.", "1/mm", 
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     methods()
-    for name in ("_METHODS", "_files", "_problems"):
-        monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
+    for name in ("entries", "_files", "_problems"):
+        monkeypatch.setattr(TABLE, name, dict(getattr(TABLE, name)))
     modules = set(sys.modules)
     yield
     for name in set(sys.modules) - modules:
@@ -81,8 +83,8 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 def test_the_environment_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "m.py").write_text(METHOD.format(name="by-variable"))
-    monkeypatch.setenv("MITO_METHODS_PATH", f"{tmp_path / 'missing'}{registry.os.pathsep}{tmp_path}")
-    monkeypatch.setattr(registry, "_searched", False)
+    monkeypatch.setenv("MITO_METHODS_PATH", f"{tmp_path / 'missing'}{os.pathsep}{tmp_path}")
+    monkeypatch.setattr(TABLE, "searched", False)
     assert "by-variable" in methods()
     assert any(problem.startswith("MITO_METHODS_PATH: ") and "missing" in problem for problem in problems())
 
@@ -97,7 +99,7 @@ def test_entry_points_of_an_installed_distribution(tmp_path: Path, monkeypatch: 
         "[mito_reconstruction.methods]\na = mito_other_0:METHOD\nb = mito_other_1\nc = mito_missing:METHOD\nd = mito_other_0:P\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(registry, "_searched", False)
+    monkeypatch.setattr(TABLE, "searched", False)
     assert {"by-object", "by-module"} <= set(methods())
     told = "\n".join(problems())
     assert "entry point c (mito_missing:METHOD): ModuleNotFoundError" in told

@@ -109,10 +109,11 @@ def test_without_astra_auto_takes_the_cpu_and_asking_for_it_names_the_package() 
     with pytest.raises(MissingPackageError, match=r"'astra-toolbox', which is not installed.*pip install 'mito-reconstruction\[astra\]'"):
         choose_backend("astra")
     assert describe_backends()["astra"].startswith("not available: The backend 'astra' needs")
-    gpu, cpu = backend_states()
+    cuda, gpu, cpu = backend_states()
     assert (gpu.name, gpu.available, cpu.name, cpu.available, cpu.packages) == ("astra", False, "cpu", True, ())
-    extra = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["astra"]
-    assert gpu.packages == (() if sys.platform == "darwin" else tuple(entry.partition(";")[0] for entry in extra))
+    extra = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for state, name in ((cuda, "cuda"), (gpu, "astra")):
+        assert state.packages == (() if sys.platform == "darwin" else tuple(entry.partition(";")[0] for entry in extra[name]))
 
 
 def test_without_a_gpu_auto_takes_the_cpu(astra: FakeAstra) -> None:
@@ -120,7 +121,7 @@ def test_without_a_gpu_auto_takes_the_cpu(astra: FakeAstra) -> None:
     assert choose_backend("auto").name == "cpu"
     with pytest.raises(InputError, match=r"expected an NVIDIA GPU that ASTRA can use; found none\. Use the backend 'cpu'"):
         choose_backend("astra")
-    assert (backend_states()[0].available, backend_states()[0].packages) == (False, ())  # installing would not help
+    assert (backend_states()[1].available, backend_states()[1].packages) == (False, ())  # installing would not help
 
 
 def test_with_a_gpu_auto_takes_it_and_says_so(astra: FakeAstra) -> None:

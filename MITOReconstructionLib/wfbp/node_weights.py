@@ -1,0 +1,100 @@
+"""The row weight at the nodes of the lattice, from which the layers take theirs."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from MITOReconstructionLib.wfbp.backproject import COMPILE, LEAST, SOFTNESS, seen
+from MITOReconstructionLib.wfbp.lanes import LANES, add, load, row_weight, share, store
+
+__all__ = ["BLOCK", "ROOM", "magnification", "node_weights"]
+
+BLOCK = 64
+"""Voxels of a column that are worked on at a time; a multiple of LANES."""
+
+NEGLIGIBLE = 1e-4
+"""Share of the row weight below which it is taken to be none."""
+
+ROOM = 1.06
+"""How much more than a tile's own columns its nodes may see, as they lie up to two layers or a node's distance beyond it."""
+
+
+@numba.njit(**COMPILE)
+def magnification(level, lattice):  # type: ignore[no-untyped-def]
+    """Magnification of a level."""
+    half = 0.5 * (level - lattice.base) * lattice.step
+    return lattice.middle * (half + math.sqrt(half * half + 1.0))
+
+
+@numba.njit(**COMPILE)
+def node_weights(first_node, nodes, turn, turns, ray, count, beam, tile, tables, lattice):  # type: ignore[no-untyped-def]
+    """Normalised row weights times the beams' angle at some rays and magnifications: [magnification, ray, voxel]."""
+    halves = _halves(ray, count, beam, tile, tables)
+    weights, total = np.zeros(turns * nodes * BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for n in range(turns):
+        size = magnification((turn + n) * lattice.every, lattice)
+        for j in range(nodes):
+            _node(weights, (n * nodes + j) * BLOCK, total, lattice.nodes[first_node + j], size, beam, halves, tile, tables)
+    return weights
+
+
+@numba.njit(**COMPILE)
+def _node(weights, o, total, ray, size, beam, halves, tile, tables):  # type: ignore[no-untyped-def]
+    """One node: its weights are written from ``weights[o]`` on."""
+    depth = tables.distance[ray] / size - tables.reach[ray]
+    softness, least = np.float32(SOFTNESS), np.float32(LEAST)
+    z_step, rays = tile.spacing[2], len(tables.reach)
+    source, scale, first, last = seen(float(ray), depth, beam, tile.z, z_step, tile.tall, tables)
+    if first >= last:
+        return
+    begin, end = first // LANES * LANES, min((last + LANES - 1) // LANES * LANES, BLOCK)
+    low, high = np.float32(np.int32(first)), np.float32(np.int32(last))
+    step = np.float32(scale * z_step / tables.row_half)
+    start = np.float32(((tile.z - source) * scale - tables.row_middle) / tables.row_half)
+    for k in range(begin, end, LANES):
+        weight = row_weight(np.float32(np.int32(k)), low, high, start, step, softness, least)
+        store(weights, o + k, weight)
+        store(total, k, weight)
+    t = tables.t_first + ray * tables.t_step
+    for half in range(halves[0], halves[1]):
+        other = beam + half * tables.half_turn
+        if half == 0 or other < 0 or other >= tables.beams:
+            continue
+        sign = 1.0 if half % 2 == 0 else -1.0
+        place = (sign * t - tables.t_first) / tables.t_step
+        if place < -1e-6 or place > rays - 1 + 1e-6:
+            continue
+        source, scale, first, last = seen(place, sign * depth, other, tile.z, z_step, tile.tall, tables)
+        if first >= last:
+            continue
+        low, high = np.float32(np.int32(first)), np.float32(np.int32(last))
+        step = np.float32(scale * z_step / tables.row_half)
+        start = np.float32(((tile.z - source) * scale - tables.row_middle) / tables.row_half)
+        for k in range(max(begin, first // LANES * LANES), min(end, last), LANES):
+            store(total, k, add(load(total, k), row_weight(np.float32(np.int32(k)), low, high, start, step, softness, least)))
+    theta_step, least = np.float32(tables.theta_step), np.float32(NEGLIGIBLE * tables.theta_step)
+    for k in range(begin, end, LANES):
+        store(weights, o + k, share(load(weights, o + k), load(total, k), theta_step, least))
+
+
+@numba.njit(**COMPILE)
+def _halves(ray, count, beam, tile, tables):  # type: ignore[no-untyped-def]
+    """First and last (exclusive) number of half turns by which a beam that sees voxels of the tile may be away."""
+    bottom, top = tile.z, tile.z + (tile.tall - 1) * tile.spacing[2]
+    dx, dy = (tile.wide - 1) * tile.spacing[0], (tile.deep - 1) * tile.spacing[1]
+    away = math.hypot(max(abs(tile.x), abs(tile.x + dx)), max(abs(tile.y), abs(tile.y + dy)))
+    room = ROOM * (abs(tables.row_middle) + tables.row_reach) * (tables.radius + away) / tables.nearest
+    low, high = 0, 1
+    for half in range(tables.partners[beam, 0], tables.partners[beam, 1]):
+        other = beam + half * tables.half_turn
+        if other < 0 or other >= tables.beams:
+            continue
+        for j in (ray, ray + count // 2, ray + count - 1):
+            steps = tables.fan_steps[j] if half % 2 == 0 else -tables.fan_steps[j]
+            index = min(max(0, int(other + tables.axial_offset + steps)), len(tables.axial) - 1)
+            if bottom - room <= tables.axial[index] + tables.travel and tables.axial[index] - tables.travel <= top + room:
+                low, high = min(low, half), max(high, half + 1)
+    return low, high
