@@ -84,8 +84,8 @@ class BackendChoice:
         missing = self._missing
         self.install_button.visible = missing is not None
         if missing is not None:
-            self.install_button.text = _("Install {packages}").format(packages=", ".join(missing.packages))
-            self.install_button.toolTip = f"<qt>{missing.text}</qt>"
+            self.install_button.text = _("Install what {name} needs").format(name=missing.title)
+            self.install_button.toolTip = f"<qt>{missing.text}<br>{', '.join(missing.packages)}</qt>"
         if chosen and not chosen[0].available:
             self.status.fail(chosen[0].text)
         elif chosen:
