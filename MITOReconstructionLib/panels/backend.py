@@ -85,11 +85,8 @@ class BackendChoice:
         missing = self._missing
         self.install_button.visible = missing is not None
         if missing is not None:
-            first, more = missing.packages[0], len(missing.packages) - 1  # a button is as wide as its text, and the panel as wide as that
-            words = _("Install {package} and {more} more") if more else _("Install {package}")
-            self.install_button.text = words.format(package=first, more=more)
-            packages = _("Installs {packages}.").format(packages=", ".join(missing.packages))
-            self.install_button.toolTip = f"<qt>{html.escape(missing.text)} {html.escape(packages)}</qt>"
+            self.install_button.text = _("Install what {name} needs").format(name=missing.title)
+            self.install_button.toolTip = f"<qt>{html.escape(missing.text)}<br>{html.escape(', '.join(missing.packages))}</qt>"
         if chosen and not chosen[0].available:
             self.status.fail(chosen[0].text)
         elif chosen:

@@ -83,9 +83,10 @@ class Comparison:
             self.other.addItem(node.GetName())
         self.other.setCurrentIndex(self._nodes.index(before) if before in self._nodes else len(self._nodes) - 1)
         self.other.blockSignals(False)
-        self.widget.visible = bool(self._nodes) and self._chosen() is not None
+        possible = bool(self._nodes) and chosen is not None
+        self.widget.visible = possible
         if self.compare_button.checked:
-            if self.widget.visible and before in self._nodes:
+            if possible and before in self._nodes:
                 self._follow()
             else:
                 self.compare_button.checked = False

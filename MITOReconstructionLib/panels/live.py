@@ -201,6 +201,7 @@ class LiveSection:
         self.start_button.enabled = scan is not None
         self.growing.enabled = scan is not None and scan.folder is not None and live is None
         self.start_button.checked = live is not None
+        self.start_button.text = _("Look through the scan") if live is None else _("Stop looking through")
         self.steering.visible = live is not None
         for box in self.boxes.values():
             self._views.removeWidget(box)

@@ -44,7 +44,11 @@ class Panel:
         for button in self.buttons:
             layout.addWidget(button)
         layout.addStretch(1)
+        self._began = False
+        for button in self.buttons[1:]:
+            button.collapsed = True
         self._prefer()
+        self._look_at_scan()
         session.scan_changed.connect(self._look_at_scan)
 
     def _prefer(self) -> None:
@@ -53,8 +57,12 @@ class Panel:
             backends.combo.currentIndex = backends.names.index(wanted)
 
     def _look_at_scan(self) -> None:
-        if self.session.scan is not None:
-            slicer.util.resetThreeDViews()
+        if self.session.scan is None:
+            return
+        slicer.util.resetThreeDViews()
+        if not self._began:
+            self._began = True
+            self.buttons[1].collapsed = False
 
     def enter(self) -> None:
         """The module is opened: take up what the scene has, and give the chosen region its handles back."""
@@ -77,5 +85,6 @@ def _section(title: str, widget: Any) -> Any:
     button = ctk.ctkCollapsibleButton()
     button.text = _(title)
     layout = qt.QVBoxLayout(button)
+    layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(widget)
     return button

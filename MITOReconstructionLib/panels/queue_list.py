@@ -137,7 +137,7 @@ class QueueList:
                 button.enabled = run.state != "cancelling"
 
     def _update(self) -> None:
-        for widget in (self.table, self.plot_button, self.clear_button):
+        for widget in (self.progress, self.table, self.plot_button, self.clear_button):
             widget.visible = bool(self._rows)
         run = self.chosen
         self.plot_button.enabled = self.plot_button.checked or (run is not None and len(run.residuals) > 0)

@@ -28,6 +28,7 @@ from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples
 from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
+from MITOReconstructionLib.scene.camera import frame_scene
 from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.parts import SCAN, find_part
 from MITOReconstructionLib.scene.scan_scene import ScanScene
@@ -121,6 +122,7 @@ class Session(VolumeActions):
         scan = self.opened.open(folder, name)
         if self.preferences.show_layout:
             self.projection_view.visible = True
+        frame_scene(self.scene)
         return scan
 
     @property

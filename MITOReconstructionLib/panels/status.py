@@ -39,12 +39,17 @@ class Status:
     def say(self, text: str) -> None:
         """Say what is."""
         self.label.styleSheet = ""
-        self.label.text = text
+        self._show(text)
 
     def fail(self, text: str) -> None:
         """Say what is wrong."""
         self.label.styleSheet = RED
+        self._show(text)
+
+    def _show(self, text: str) -> None:
         self.label.text = text
+        if self.label.parentWidget() is not None:  # without one it would be a window
+            self.label.visible = bool(text)
 
     @contextlib.contextmanager
     def catching(self) -> Iterator[None]:

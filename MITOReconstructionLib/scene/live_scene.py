@@ -124,10 +124,10 @@ class LiveScene:
 
     @property
     def views(self) -> dict[str, Node]:
-        """The slice views of the scene by name: Red, Green, Yellow, say."""
+        """The slice views of the scene by name: Red, Green, Yellow, say; none of another group, such as the projection's."""
         collection = self.scene.GetNodesByClass("vtkMRMLSliceNode")
         nodes = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
-        return {node.GetLayoutName(): node for node in nodes if composite_of(self.scene, node) is not None}
+        return {node.GetLayoutName(): node for node in nodes if node.GetViewGroup() == 0 and composite_of(self.scene, node) is not None}
 
     @property
     def followed(self) -> list[str]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.scene.annotation import annotate_slice
-from MITOReconstructionLib.scene.arrangement import AZIMUTH, ELEVATION, SLICES, Arrangement
+from MITOReconstructionLib.scene.arrangement import SLICES, Arrangement
+from MITOReconstructionLib.scene.camera import AZIMUTH, ELEVATION
 from MITOReconstructionLib.scene.host import Node, Scene, in_application, numpy_support, quiet, slicer, vtk
 from MITOReconstructionLib.scene.parts import find_part
 
@@ -79,6 +80,14 @@ class _Window:
         factory.SetMRMLApplicationLogic(application)
         self.group = slicer.vtkMRMLDisplayableManagerGroup()
         self.group.Initialize(factory, self.renderer)
+
+    def add_below(self, actor: Node) -> None:
+        """Draw something in a layer of its own, below what the displayable managers draw: else filled boxes hide it."""
+        below = vtk.vtkRenderer()
+        below.AddViewProp(actor)
+        self.window.SetNumberOfLayers(2)
+        self.renderer.SetLayer(1)
+        self.window.AddRenderer(below)
 
     def pixels(self) -> NDArray[np.uint8]:
         self.window.Render()
@@ -162,7 +171,7 @@ class OffscreenViews:
             actor = vtk.vtkActor2D()
             actor.SetMapper(mapper)
             actor.GetProperty().SetDisplayLocationToBackground()
-            window.renderer.AddViewProp(actor)
+            window.add_below(actor)
         annotate_slice(window.renderer, SLICES[name], size)
         return window
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.files import replacing
 from MITOReconstructionLib.scene.annotation import title_bar
-from MITOReconstructionLib.scene.arrangement import AZIMUTH, ELEVATION, SLICES
+from MITOReconstructionLib.scene.arrangement import SLICES
+from MITOReconstructionLib.scene.camera import AZIMUTH, ELEVATION
 from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
 from MITOReconstructionLib.scene.offscreen import OffscreenViews
 from MITOReconstructionLib.scene.parts import SCAN, VIEW, find_part

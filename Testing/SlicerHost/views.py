@@ -137,6 +137,7 @@ class qMRMLThreeDView(RenderView):
         self._renderer.ComputeVisiblePropBounds(bounds)
         if bounds[0] <= bounds[1]:
             self.cameraNode().GetCamera().SetFocalPoint(*((bounds[2 * i] + bounds[2 * i + 1]) / 2 for i in range(3)))
+        self._node.InvokeEvent(slicer.vtkMRMLViewNode.ResetFocalPointRequestedEvent)  # the box about everything follows
 
     def resetCamera(self) -> None:
         """Place the camera so that everything is seen."""
@@ -166,15 +167,19 @@ class qMRMLSliceView(RenderView):
         self._actor = vtk.vtkActor2D()
         self._actor.SetMapper(self._mapper)
         self._actor.GetProperty().SetDisplayLocationToBackground()
+        self._below = vtk.vtkRenderer()  # the image has a layer of its own, below what the displayable managers draw
+        self._window.SetNumberOfLayers(2)
+        self._renderer.SetLayer(1)
+        self._window.AddRenderer(self._below)
 
     def image(self) -> QtGui.QImage:
         """What the view shows."""
         self.renderWindow()
         if self._logic.GetImageDataConnection() is not None:
             self._mapper.SetInputConnection(self._logic.GetImageDataConnection())
-            self._renderer.AddViewProp(self._actor)
+            self._below.AddViewProp(self._actor)
         else:
-            self._renderer.RemoveViewProp(self._actor)
+            self._below.RemoveViewProp(self._actor)
         return super().image()
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:

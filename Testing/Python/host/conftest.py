@@ -40,7 +40,9 @@ def widget(host: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def panel(widget: Any) -> Any:
-    """The panel with nothing loaded."""
+    """The panel with nothing loaded, and every section open."""
+    for button in widget.panel.buttons:
+        button.collapsed = False
     return widget.panel
 
 

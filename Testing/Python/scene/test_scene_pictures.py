@@ -12,7 +12,8 @@ from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.scene import OffscreenViews, ScanScene, load_scene, render_picture, save_scene
 from MITOReconstructionLib.scene import offscreen as offscreen_module
 from MITOReconstructionLib.scene.annotation import _LETTERS, title_bar
-from MITOReconstructionLib.scene.arrangement import SLICES, Arrangement, scene_points
+from MITOReconstructionLib.scene.arrangement import SLICES, Arrangement
+from MITOReconstructionLib.scene.camera import scene_points
 from MITOReconstructionLib.scene.host import numpy_support, slicer, vtk
 
 pytestmark = pytest.mark.usefixtures("opengl")
