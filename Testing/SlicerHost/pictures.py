@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "MITOReconstruction" / "MITOReconstruction.py"
 PALETTES = ("light", "dark")
 SECONDS = 600.0
-TUTORIAL = ("loaded", "projection", "region", "running", "reconstructed", "live")
+TUTORIAL = ("loaded", "projection", "region", "plotted", "compared", "live")
 """The screens of Docs/tutorial.md."""
 
 
@@ -117,8 +117,8 @@ def region(host: Any, widget: Any, _sample: Path) -> Any:
         for bounds, (low, high) in zip(part.bounds, box, strict=True):
             bounds.widget.setValues(low, high)
     host.wait_until(lambda: widget.panel.reconstruction.estimate.known, SECONDS)
-    for name, offset in (("Red", 300.0), ("Green", 22.0), ("Yellow", 52.0)):
-        host.app.layoutManager().sliceWidget(name).mrmlSliceNode().SetSliceOffset(offset)
+    for name in ("Red", "Green", "Yellow"):
+        host.app.layoutManager().sliceWidget(name).mrmlSliceNode().JumpSlice(52.0, 22.0, 300.0)
     approach(host, 0.5)
     return host.window
 

@@ -75,10 +75,12 @@ def test_a_whole_session(host: Host, panel: Any, sample: Path, tmp_path: Path) -
     assert names(panel) == ["fbp", "fbp 2"]
     np.testing.assert_allclose(again.array, volume.array, atol=1e-7)
 
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    before = red.GetBackgroundVolumeID()
     panel.live.start_button.checked = True
     host.wait_until(lambda: panel.live.live.history and panel.live.live.history[-1].level == "final", SECONDS)
     panel.live.start_button.checked = False
-    assert slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode().GetBackgroundVolumeID() is not None
+    assert red.GetBackgroundVolumeID() == before
 
     host.save_scene(tmp_path / "session.mrb")
     host.close_scene()
