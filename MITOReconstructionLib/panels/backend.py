@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import qt
@@ -85,7 +86,7 @@ class BackendChoice:
         self.install_button.visible = missing is not None
         if missing is not None:
             self.install_button.text = _("Install what {name} needs").format(name=missing.title)
-            self.install_button.toolTip = f"<qt>{missing.text}<br>{', '.join(missing.packages)}</qt>"
+            self.install_button.toolTip = f"<qt>{html.escape(missing.text)}<br>{html.escape(', '.join(missing.packages))}</qt>"
         if chosen and not chosen[0].available:
             self.status.fail(chosen[0].text)
         elif chosen:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import qt
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import Node
@@ -41,7 +42,7 @@ class Comparison:
         self.widget = qt.QWidget()
         form = qt.QFormLayout(self.widget)
         form.setContentsMargins(0, 0, 0, 0)
-        self.other = qt.QComboBox()
+        self.other = narrow_combo()
         self.other.toolTip = _("Shown over the chosen volume")
         form.addRow(_("Compare with:"), self.other)
         self.opacity = qt.QSlider(qt.Qt.Horizontal)

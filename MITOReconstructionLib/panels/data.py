@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.drop import DropArea
+from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.preferences import read_preferences
 from MITOReconstructionLib.panels.scan_combo import ScanCombo
 from MITOReconstructionLib.panels.session import Session
@@ -61,7 +63,7 @@ class DataSection:
         self.folder.settingKey = FOLDER_KEY
         self.folder.toolTip = _("A folder with samples, or the folder of one sample")
         form.addRow(_("Folder:"), self.folder)
-        self.sample = qt.QComboBox()
+        self.sample = narrow_combo()
         self.sample.toolTip = _("The samples of the folder")
         form.addRow(_("Sample:"), self.sample)
         self.load_button = qt.QPushButton(_("Load"))
@@ -151,7 +153,7 @@ class DataSection:
     def _restore_folder(self) -> None:
         """Go to the data folder of a scene that was opened."""
         kept = self.session.state.folder
-        if kept and kept != self.folder.currentPath and Path(kept).is_dir():
+        if kept and kept != self.folder.currentPath and os.path.isdir(kept):
             self.folder.currentPath = kept
 
     def _progressed(self, task: Any) -> None:

@@ -168,7 +168,8 @@ class LiveSection:
             if self.start_button.checked or not self.session.live.running:
                 self.update()
             return
-        if list(live.views) != list(self.boxes):  # a layout with other views
+        ticked = {name for name, box in self.boxes.items() if box.checked}
+        if list(live.views) != list(self.boxes) or ticked != set(live.followed):  # other views, or one that shows something else
             self.update()
         newest = live, live.history[-1].number if live.history else 0
         if newest != self._listed:  # a script may have taken the results
@@ -213,7 +214,7 @@ class LiveSection:
         if live is not None:
             self._take(live)
         self._setting = False
-        if self.session.live.running and not self.timer.isActive():
+        if self.session.live.running and not self.timer.active:
             self.timer.start()
         if live is None:
             self._listed = None, 0

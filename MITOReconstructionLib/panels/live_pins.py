@@ -11,6 +11,7 @@ import qt
 from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import numpy_support, vtk
 from MITOReconstructionLib.scene.live_scene import LiveScene
@@ -39,7 +40,7 @@ class PinsWidget:
         layout.setContentsMargins(0, 0, 0, 0)
         row = qt.QHBoxLayout()
         layout.addLayout(row)
-        self.view = qt.QComboBox()
+        self.view = narrow_combo()
         self.view.toolTip = _("The view whose slice is pinned")
         self.pin_button = qt.QPushButton(_("Pin"))
         self.pin_button.toolTip = _("Keep this slice, up to date, whatever the view shows afterwards")

@@ -180,6 +180,8 @@ class OpenScans:
                 self._look_at(next(reversed(self._open)))
             else:
                 self._changed()
+        else:
+            self._changed()
         self._regions_changed()
 
     def _hide(self, opened: Opened) -> None:

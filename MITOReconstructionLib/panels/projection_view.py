@@ -63,7 +63,7 @@ class ProjectionView:
         """Show the whole projection, and choose the window by the view that is shown."""
         if self._shown is not None and self._shown.projection.alive:
             self._shown.projection.fit_window(self._shown.projection.array)
-            self._shown.detector.display.Modified()
+            self._shown.detector.refresh()
         self.slice.fit()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import qt
@@ -130,7 +131,7 @@ class QueueList:
                 self._words[row] = words
                 for column, text in ((STATE, words[0]), (LEFT, words[1])):
                     self.table.item(row, column).setText(text)
-                self.table.item(row, STATE).setToolTip(f"<qt>{run.error}</qt>" if run.error else words[0])
+                self.table.item(row, STATE).setToolTip(f"<qt>{html.escape(run.error)}</qt>" if run.error else words[0])
                 button = self.table.cellWidget(row, BUTTON)
                 button.text = _("Remove") if run.over else _("Cancel")
                 button.enabled = run.state != "cancelling"
@@ -195,8 +196,8 @@ class QueueList:
         if run.preview is not None and self._previewed is not run:
             self._background = background(self.session.scene) if self._previewed is None else self._background
             self._previewed = run
-            show_in_slices(self.session.scene, run.preview.node)
-            fit_slices(self.session.scene)
+            show_in_slices(self.session.scene, run.preview.node, spare_live=True)
+            fit_slices(self.session.scene, spare_live=True)
         if run.cancelling:
             self.status.say(_("Cancelling"))
         elif run.progress is not None:
@@ -214,7 +215,7 @@ class QueueList:
         if self._previewed is run:
             self._previewed = None
             if run.state != "done" and self._background is not None and self._background.GetScene() is not None:
-                show_in_slices(self.session.scene, self._background)
+                show_in_slices(self.session.scene, self._background, spare_live=True)
             self._background = None
         if run.state == "failed":
             self._say_failure(run)

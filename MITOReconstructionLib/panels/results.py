@@ -154,8 +154,9 @@ class ResultsSection:
             for node in nodes:
                 self.list.addItem(node.GetName())
             self.list.setCurrentRow(len(nodes) - 1)
-            if fresh:
-                self.show()
+            if fresh and self.chosen is not None:
+                self.comparison.compare_button.checked = False
+                self.session.show_in_views(self.chosen, spare_live=True)
             self.status.say("")
         if not nodes:
             self.status.say(_("No volume was reconstructed yet."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import qt
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.session import Session
 
 __all__ = ["ScanCombo"]
@@ -20,7 +21,7 @@ class ScanCombo:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.combo = qt.QComboBox()
+        self.combo = narrow_combo()
         self.combo.toolTip = _("The scans that are open; the chosen one is shown")
         self.close_button = qt.QPushButton(_("Close"))
         self.close_button.toolTip = _("Take the scan out of the scene; its volumes and regions stay")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,7 +81,7 @@ class Session(VolumeActions):
         self._task: Task[Path] | None = None
         self.scan_changed, self.job_changed, self.results_changed, self.volume_added = Event(), Event(), Event(), Event()
         self._looked_at = set()
-        self.runs = Runs(scene, self.show_volume, self.job_changed)
+        self.runs = Runs(scene, self.show_result, self.job_changed)
         self.folder: Path | None = None
         self.folder_changed, self.preferences_changed, self.view_changed = Event(), Event(), Event()
         self.preferences = read_preferences()
@@ -105,7 +106,7 @@ class Session(VolumeActions):
             When there is none.
         """
         place = Path(folder)
-        if (place / "metadata.json").is_file():
+        if os.path.isfile(place / "metadata.json"):  # false also of what can be no name
             return [(place.name, place)]
         return [(sample.name, Path(sample.folder)) for sample in list_samples(place)]
 
@@ -321,6 +322,7 @@ class Session(VolumeActions):
         """
         known, shown = self._shown.get(scan.name, (None, None))
         if known is not scan or shown is None:
+            self.live.stop(scan.name)  # of the scan that this one takes the place of
             kept = bool(find_part(self.scene, "vtkMRMLModelNode", "detector", scan.name))  # as of a scene that was saved
             shown = ScanScene(self.scene, scan, view=_first_view(scan) if view is None else view)
             shown.set_looks(self.preferences.looks)

@@ -21,7 +21,9 @@ class Status:
     def __init__(self, name: str = "status") -> None:
         self.label = qt.QLabel()
         self.label.objectName = name
+        self.label.minimumWidth = 1  # else a long word, as in a path, widens the panel
         self.label.wordWrap = True
+        self.label.textFormat = qt.Qt.PlainText  # names of files and samples are shown as they are
         self.label.textInteractionFlags = qt.Qt.TextSelectableByMouse
 
     @property

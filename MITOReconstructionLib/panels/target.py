@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.session import Session
 
 __all__ = ["TargetCombo"]
@@ -24,7 +24,7 @@ class TargetCombo:
 
     def __init__(self, session: Session, changed: Any) -> None:
         self.session = session
-        self.widget = qt.QComboBox()
+        self.widget = narrow_combo()
         self.widget.toolTip = _("The whole default volume of the sample, or one of its regions")
         self._changed, self._setting = changed, False
         self.widget.connect("currentIndexChanged(int)", self._chosen)

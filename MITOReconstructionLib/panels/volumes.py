@@ -49,6 +49,20 @@ class VolumeActions:
         self.results_changed()
         return node
 
+    def show_result(self, volume: Volume, scan: Scan, name: str) -> Node:
+        """As :meth:`show_volume`, and the scan is left as it is shown, or not shown: it may be closed by now, or opened anew."""
+        _scan, shown = self._shown.get(scan.name, (None, None))
+        if shown is not None:
+            node = shown.show_volume(volume.array, volume.grid, name, provenance=volume.provenance).node
+        else:
+            part = VolumePart(self.scene, scan.name, name)
+            part.show(volume.array, volume.grid, volume.provenance)
+            part.visible, node = True, part.node
+            ScanFolder(self.scene, scan.name).add(node)
+        self._rendered_alone(node)
+        self.results_changed()
+        return node
+
     def results(self) -> list[Node]:
         """The volume nodes of the scene that reconstructions made, the first one first; those from NRRD files that say so too."""
         self.adopt_files()
@@ -118,10 +132,10 @@ class VolumeActions:
         options = options_of(provenance, volume_of(node).grid) | changes
         return self.add_run(self._scan_of(provenance, node.GetAttribute(SCAN)), name, **options)
 
-    def show_in_views(self, node: Node) -> None:
-        """Show a volume in the slice views, as large as they are."""
-        show_in_slices(self.scene, node)
-        fit_slices(self.scene)
+    def show_in_views(self, node: Node, *, spare_live: bool = False) -> None:
+        """Show a volume in the slice views, as large as they are; those that show live slices may be spared."""
+        show_in_slices(self.scene, node, spare_live=spare_live)
+        fit_slices(self.scene, spare_live=spare_live)
 
     def fit_window(self, node: Node | None = None, low: float = 0.5, high: float = 99.5) -> None:
         """Set window and level of a volume, or of each one, to two percentiles of its object's values.
@@ -185,7 +199,7 @@ class VolumeActions:
         for scan in known:
             if (scan.folder is not None and Path(scan.folder) == Path(sample)) or (scan.folder is None and scan.name == sample):
                 return scan
-        if sample and (Path(sample) / "metadata.json").is_file():
+        if sample and os.path.isfile(Path(sample) / "metadata.json"):
             return open_scan(sample, name=name)
         for scan in known:
             if scan.name in (name, Path(sample).name):  # the sample was moved and loaded from where it is now

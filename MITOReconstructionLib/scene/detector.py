@@ -73,6 +73,11 @@ class DetectorModel(ModelPart):
         """Move the surface to a view."""
         self.move(self._geometry.detector_mesh(view, columns=self.columns).points.reshape(-1, 3), view=view)
 
+    def refresh(self) -> None:
+        """Have it drawn anew, with another window of the projection."""
+        if self.display is not None:  # a person may have deleted it
+            self.display.Modified()
+
 
 @contextlib.contextmanager
 def with_values(node: Node) -> Iterator[None]:

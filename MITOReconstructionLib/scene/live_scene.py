@@ -16,7 +16,7 @@ from MITOReconstructionLib.live import LiveSlices, Plane, SliceResult
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.live_plot import LivePlot
-from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of
+from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of, free_pin_number
 from MITOReconstructionLib.scene.scan_scene import ScanLike
 from MITOReconstructionLib.scene.slice_plane import MOST_PIXELS, plane_of_view
 from MITOReconstructionLib.scene.volume import VolumePart
@@ -60,6 +60,13 @@ class _Followed:
     volume: SliceVolume
     seen: int = -1
     plane: Plane | None = None
+
+
+def _is_lost(entry: _Followed) -> bool:
+    """Whether a view is gone, or shows something that somebody else has put there."""
+    if entry.view.GetScene() is None or entry.composite.GetScene() is None or not entry.volume.alive:
+        return True
+    return bool(entry.composite.GetForegroundVolumeID() != entry.volume.node.GetID())
 
 
 @dataclass
@@ -106,7 +113,8 @@ class LiveScene:
     def _make_context(self) -> VolumePart:
         """An empty volume over the whole grid, so that the views can be moved before the first one is there."""
         part = VolumePart(self.scene, self.shown.scan.name, f"{self.shown.scan.name} live context", part=CONTEXT)
-        part.node.SetSaveWithScene(False)
+        for node in (part.node, part.node.GetScalarVolumeDisplayNode(), part.rendering, part.rendering.GetVolumePropertyNode()):
+            node.SetSaveWithScene(False)
         empty = VolumeGrid(self.grid.minimum, self.grid.maximum, (2, 2, 2))
         part.show(np.zeros(empty.shape, dtype=np.float32), empty)
         self.shown.folder.add(part.node)
@@ -206,7 +214,7 @@ class LiveScene:
         list of SliceResult
             What was shown, with the time that took as ``seconds["show"]``.
         """
-        for name in [name for name, entry in self._followed.items() if entry.view.GetScene() is None or not entry.volume.alive]:
+        for name in [name for name, entry in self._followed.items() if _is_lost(entry)]:
             self._leave(name)
         for name, entry in self._followed.items():
             self._ask(name, entry)
@@ -319,9 +327,8 @@ class LiveScene:
         if shown is None:
             raise InputError("slice view", expected="a view that shows a live slice", found=name, remedy="Follow the view first.")
         key = self.engine.pin(name)
-        numbers = [int(volume.node.GetName().rsplit(" ", 1)[1]) for volume in self.pinned.values()]
-        number = max(numbers, default=0) + 1
         scan = self.shown.scan.name
+        number = free_pin_number(self.scene, scan)
         volume = SliceVolume(self.scene, scan, f"{scan} pinned {number}", PINNED)
         model = PinnedPlane(self.scene, scan, f"pinned plane {number}", volume)
         for node in (volume.node, model.node):

@@ -10,7 +10,7 @@ from MITOReconstructionLib.scene.image import ImageNode
 from MITOReconstructionLib.scene.parts import ModelPart, Part, cell_array, part_node
 from MITOReconstructionLib.scene.window import contrast_of
 
-__all__ = ["LIVE", "PINNED", "PinnedPlane", "SliceVolume", "composite_of"]
+__all__ = ["LIVE", "PINNED", "PinnedPlane", "SliceVolume", "composite_of", "free_pin_number"]
 
 LIVE, PINNED = "live", "pinned"
 """Parts: a volume node that follows a slice view, and one that stays."""
@@ -39,6 +39,7 @@ class SliceVolume(Part):
         display = node.GetScalarVolumeDisplayNode()
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
         display.AutoWindowLevelOff()
+        display.SetSaveWithScene(part == PINNED)
         self._image = ImageNode(node)
         self.shown: SliceResult | None = None
 
@@ -93,6 +94,7 @@ class PinnedPlane(ModelPart):
         self.node.SetSaveWithScene(False)
         display = self.display
         was = display.StartModify()
+        display.SetSaveWithScene(False)
         display.SetScalarVisibility(False)
         display.SetLighting(False)
         display.SetBackfaceCulling(False)
@@ -112,6 +114,14 @@ class PinnedPlane(ModelPart):
         if self.display is not None:
             self.display.SetTextureImageDataConnection(None)
         super().remove()
+
+
+def free_pin_number(scene: Scene, scan: str) -> int:
+    """The first number that no pinned slice of a scan has in its name, with its plane: one of before, or of a saved scene, stays."""
+    number = 1
+    while any(scene.GetFirstNodeByName(f"{scan} {kind} {number}") is not None for kind in ("pinned", "pinned plane")):
+        number += 1
+    return number
 
 
 def composite_of(scene: Scene, view: Node) -> Node:

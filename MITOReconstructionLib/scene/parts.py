@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
 from MITOReconstructionLib.scene.looks import Colour, Look
 
-__all__ = ["PART", "SCAN", "VIEW", "Colour", "ModelPart", "Part", "cell_array", "find_part", "part_node"]
+__all__ = ["PART", "SCAN", "VIEW", "Colour", "ModelPart", "Part", "cell_array", "find_part", "part_node", "remove_copies"]
 
 SCAN = "MITO.scan"
 """Node attribute: name of the scan that a node belongs to."""
@@ -38,6 +38,13 @@ def part_node(scene: Scene, node_class: str, scan: str, part: str, name: str) ->
     node.SetAttribute(SCAN, scan)
     node.SetAttribute(PART, part)
     return node
+
+
+def remove_copies(scene: Scene, node: Node) -> None:
+    """Take out other nodes that are the same part of the same scan: those of a scene that was added to one that has the scan."""
+    for other in find_part(scene, node.GetClassName(), node.GetAttribute(PART), node.GetAttribute(SCAN)):
+        if other is not node:
+            Part(scene, [other]).remove()
 
 
 class Part:
@@ -151,6 +158,7 @@ class ModelPart(Part):
             self.polydata.SetPolys(polygons)
         node = part_node(scene, "vtkMRMLModelNode", scan, part, f"{scan} {part}")
         super().__init__(scene, [node])
+        remove_copies(scene, node)
         node.SetAndObservePolyData(self.polydata)
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()

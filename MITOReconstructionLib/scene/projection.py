@@ -9,7 +9,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.image import ImageNode
-from MITOReconstructionLib.scene.parts import Part, part_node
+from MITOReconstructionLib.scene.parts import Part, part_node, remove_copies
 
 __all__ = ["ProjectionImage"]
 
@@ -28,6 +28,7 @@ class ProjectionImage(Part):
         self._geometry = geometry
         node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, "projection", f"{scan} projection")
         super().__init__(scene, [node])
+        remove_copies(scene, node)
         d = geometry.detector
         self._image = ImageNode(node)
         self._image.write(np.zeros((d.columns, d.rows, 1), dtype=np.float32))

@@ -55,7 +55,7 @@ class RegionNode(Part):
 
     def __init__(self, scene: Scene, node: Node) -> None:
         super().__init__(scene, [node])
-        self.dragging = False
+        self.dragging, self.place = False, 0
         self.tags: list[int] = []
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
@@ -83,7 +83,7 @@ class RegionNode(Part):
 
     def write(self, entry: Entry, place: int, scan: str) -> None:
         """Put a region into the node, unrotated. Nothing is done where all is so already."""
-        region = entry.region
+        self.place, region = place, entry.region
         told = json.dumps({"key": entry.key, "place": place, "region": region.to_dict()}, sort_keys=True)
         now, node = self.box, self.node
         same = now is not None and region.same_box(region.change(minimum=tuple(now[0]), maximum=tuple(now[1])))
@@ -156,7 +156,7 @@ class SceneRegions:
             if not part.alive:
                 ScanFolder(self.scene, self._scan).discard(self._forget(key).node)
             else:
-                places[key] = int(json.loads(part.node.GetAttribute(REGION))["place"])
+                places[key] = part.place
         return [self._known[key] for key in sorted(places, key=lambda key: places[key])]
 
     def _take_up(self, node: Node) -> None:
@@ -169,7 +169,7 @@ class SceneRegions:
             region = Region.from_dict({**told["region"], "name": node.GetName() or told["region"].get("name")})
             if box is not None and not region.same_box(dragged := region.change(minimum=tuple(box[0]), maximum=tuple(box[1]))):
                 region = dragged
-        except (ValueError, KeyError, TypeError, InputError):
+        except (ValueError, KeyError, TypeError, OverflowError, InputError):
             return
         key = key if key not in self._nodes else uuid.uuid4().hex  # the same scene was added twice
         self._nodes[key], self._known[key] = part, Entry(key, fit(region, self.covered))
@@ -254,7 +254,7 @@ class SceneRegions:
         now = fit(region, self.covered, entry.region).change(name=name)
         now = now.change(minimum=_settled(now.minimum, entry.region.minimum), maximum=_settled(now.maximum, entry.region.maximum))
         self._known[key] = Entry(key, now)
-        self._write(key, int(json.loads(part.node.GetAttribute(REGION))["place"]))
+        self._write(key, part.place)
         if now != entry.region:
             self._listener.node_changed(key, now, part.dragging)
 

@@ -239,7 +239,7 @@ class ScanScene:
     def set_projection_window(self, low: float, high: float) -> None:
         """Show line integrals of ``low`` as black and of ``high`` as white on the detector."""
         self.projection.set_window(low, high)
-        self.detector.display.Modified()
+        self.detector.refresh()
 
     def remove(self) -> None:
         """Take everything that this object put into the scene out of it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from MITOReconstructionLib.scene.host import Node, Scene, in_application, slicer
+from MITOReconstructionLib.scene.live_volume import LIVE
+from MITOReconstructionLib.scene.parts import PART
 
 __all__ = ["background", "fit_slices", "set_opacity", "show_in_slices"]
 
@@ -12,12 +14,20 @@ def _of_class(scene: Scene, kind: str) -> list[Node]:
     return [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
 
 
-def _composites(scene: Scene) -> list[Node]:
+def _is_live(composite: Node) -> bool:
+    """Whether a view shows a live slice."""
+    scene = composite.GetScene()
+    over = None if scene is None else scene.GetNodeByID(composite.GetForegroundVolumeID() or "")
+    return over is not None and over.GetAttribute(PART) == LIVE
+
+
+def _composites(scene: Scene, spare_live: bool = False) -> list[Node]:
     names = {node.GetLayoutName() for node in _of_class(scene, "vtkMRMLSliceNode") if node.GetViewGroup() == 0}
-    return [node for node in _of_class(scene, "vtkMRMLSliceCompositeNode") if node.GetLayoutName() in names]
+    found = [node for node in _of_class(scene, "vtkMRMLSliceCompositeNode") if node.GetLayoutName() in names]
+    return [node for node in found if not (spare_live and _is_live(node))]
 
 
-def show_in_slices(scene: Scene, volume: Node | None, over: Node | None = None, opacity: float = 0.5) -> None:
+def show_in_slices(scene: Scene, volume: Node | None, over: Node | None = None, opacity: float = 0.5, *, spare_live: bool = False) -> None:
     """Show a volume in the slice views, and another one over it.
 
     Parameters
@@ -29,8 +39,10 @@ def show_in_slices(scene: Scene, volume: Node | None, over: Node | None = None, 
         The foreground.
     opacity : float
         Of the foreground, 0 to 1.
+    spare_live : bool, optional
+        Whether views that show live slices are left alone.
     """
-    for node in _composites(scene):
+    for node in _composites(scene, spare_live):
         was = node.StartModify()
         node.SetBackgroundVolumeID(None if volume is None else volume.GetID())
         node.SetForegroundVolumeID(None if over is None else over.GetID())
@@ -45,17 +57,19 @@ def set_opacity(scene: Scene, opacity: float) -> None:
 
 
 def background(scene: Scene) -> Node | None:
-    """The volume that the first slice view shows."""
-    for node in _composites(scene):
+    """The volume that the first slice view without live slices shows."""
+    for node in _composites(scene, True):
         return scene.GetNodeByID(node.GetBackgroundVolumeID() or "")
     return None
 
 
-def fit_slices(scene: Scene) -> None:
-    """Let the slice views show the whole of their volumes; outside of the application this does nothing."""
+def fit_slices(scene: Scene, *, spare_live: bool = False) -> None:
+    """Let the slice views show the whole of their volumes, live ones but where these are spared; outside of the application nothing."""
     if not in_application() or scene is not slicer.mrmlScene:
         return
     logics = slicer.app.applicationLogic().GetSliceLogics()
     for logic in [logics.GetItemAsObject(i) for i in range(logics.GetNumberOfItems())]:
-        if logic.GetSliceNode() is not None and logic.GetSliceNode().GetViewGroup() == 0:
+        if logic.GetSliceNode() is None or logic.GetSliceNode().GetViewGroup() != 0:
+            continue
+        if not (spare_live and _is_live(logic.GetSliceCompositeNode())):
             logic.FitSliceToAll()

@@ -117,13 +117,14 @@ def provenance_of(node: Node) -> dict[str, Any]:
     text = node.GetAttribute(PROVENANCE)
     if text is None:
         return {}
+    where, remedy = f"attribute {PROVENANCE} of {node.GetName()}", "Delete the attribute."
     try:
         told = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"attribute {PROVENANCE} of {node.GetName()}", expected="JSON", found=str(error), remedy="Delete the attribute."
-        ) from error
-    return dict(told)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(where, expected="JSON", found=str(error), remedy=remedy) from error
+    if not isinstance(told, dict):
+        raise InputError(where, expected="names and values", found=type(told).__name__, remedy=remedy)
+    return told
 
 
 def _as_json(provenance: Mapping[str, Any]) -> str:
