@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "MITOReconstruction" / "MITOReconstruction.py"
 PALETTES = ("light", "dark")
 SECONDS = 600.0
-TUTORIAL = ("loaded", "projection", "region", "running", "reconstructed", "live")
+TUTORIAL = ("loaded", "projection", "region", "plotted", "compared", "live")
 """The screens of Docs/tutorial.md."""
 
 
