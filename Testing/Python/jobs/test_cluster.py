@@ -28,7 +28,7 @@ from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.version import __version__
 
-FINE = mito.VolumeGrid((-70.0, -70.0, -50.0), (70.0, 70.0, 50.0), (110, 110, 80))
+FINE = mito.VolumeGrid((-70.0, -70.0, -50.0), (70.0, 70.0, 50.0), (170, 170, 120))
 """Some seconds of work for one core."""
 
 HIGH = mito.VolumeGrid((-40.0, -40.0, -90.0), (40.0, 40.0, 60.0), (16, 16, 30))
@@ -153,6 +153,9 @@ def test_a_worker_that_is_killed_half_way_loses_nothing(cluster: Cluster, ball: 
     killed = cluster.workers()[0]
     monitor = once(at_work, lambda: os.kill(killed, signal.SIGKILL))
     mito.reconstruct_on(cluster.address, ball, tmp_path / "ball.nrrd", grid=FINE, monitor=monitor)
+    deadline = time.monotonic() + 10.0
+    while psutil.pid_exists(killed) and time.monotonic() < deadline:  # until its nanny has noticed
+        time.sleep(0.02)
     assert not psutil.pid_exists(killed)
     local = mito.reconstruct(ball, grid=FINE)
     assert np.abs(mito.Volume.load(tmp_path / "ball.nrrd").array - local.array).max() < ROUNDING
