@@ -17,12 +17,15 @@ from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.jobs.machine import available_memory, free_disk, gibibytes
 from MITOReconstructionLib.jobs.memory import gpu_sizes, largest_that_fits, peak_memory
 from MITOReconstructionLib.jobs.request import Request
-from MITOReconstructionLib.jobs.speed import fbp_speed, gpu_speed, projector_speed
+from MITOReconstructionLib.jobs.speed import Speed, fbp_speed, gpu_speed, projector_speed
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.projectors.backends import AUTO, Backend
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.backproject import beam_tables
+from MITOReconstructionLib.wfbp.groups import beams_together
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["Estimate", "estimate", "require_disk", "require_fit"]
 
@@ -191,7 +194,7 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     if request.method.name == "fbp" and isinstance(device, CudaBackend):
         return reading + gpu_speed(device).seconds(columns, voxels, pixels)
     if request.method.name == "fbp":
-        return reading + 1.6 * fbp_speed().seconds(columns, voxels, pixels)  # the rest is for the coverage
+        return reading + 1.6 * _fbp_speed(request.geometry, request.grid).seconds(columns, voxels, pixels)  # the rest is for the coverage
     speed = projector_speed(device)
     iterations = getattr(request.parameters, "iterations", None)
     if iterations is None:  # one way only
@@ -200,12 +203,20 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     coarse = context_grid(request.grid, request.geometry) if getattr(request.parameters, "context", False) else None
     if coarse is not None:  # what lies outside the grid is reconstructed, projected and taken off
         around = _updates(request.geometry, coarse, np.arange(request.geometry.views))
-        before += reading + 1.6 * fbp_speed().seconds(*around, pixels) + 0.5 * speed.seconds(*around)
+        before += reading + 1.6 * _fbp_speed(request.geometry, coarse).seconds(*around, pixels) + 0.5 * speed.seconds(*around)
     if hasattr(request.parameters, "relaxation"):  # ||A||^2 comes first, from a smaller problem
         side = min(1.0, NORM_SIZE / request.grid.size) ** (1 / 3)
         share = min(1.0, NORM_SIZE / max(1, pixels)) ** (1 / 3)
         before += NORM_STEPS * speed.seconds(share * side**2 * columns, share * side**3 * voxels)
     return before + float(iterations) * (reading + speed.seconds(columns, voxels))
+
+
+def _fbp_speed(geometry: ScanGeometry, grid: VolumeGrid) -> Speed:
+    try:
+        tables = beam_tables(ParallelPlan(geometry))
+    except InputError:  # too few views, which is among the reasons
+        return fbp_speed(1)
+    return fbp_speed(beams_together(tables, grid, geometry.detector.rows)[0])
 
 
 def _updates(geometry: ScanGeometry, grid: VolumeGrid, seeing: np.ndarray) -> tuple[float, float]:
