@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from MITOReconstructionLib.errors import InputError, WorkError
-from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.geometry.updates import count_updates
 from MITOReconstructionLib.jobs.machine import available_memory, free_disk, gibibytes
 from MITOReconstructionLib.jobs.memory import gpu_sizes, largest_that_fits, peak_memory
 from MITOReconstructionLib.jobs.request import Request
@@ -189,7 +190,7 @@ def _disk_refusal(request: Request, place: Path | None) -> InputError | None:
 
 def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend) -> float:
     """Seconds for a run with the views ``seeing``."""
-    columns, voxels = _updates(request.geometry, request.grid, seeing)
+    columns, voxels = count_updates(request.geometry, request.grid, seeing)
     reading = 4 * pixels / READING
     if request.method.name == "fbp" and isinstance(device, CudaBackend):
         return reading + gpu_speed(device).seconds(columns, voxels, pixels)
@@ -202,7 +203,7 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     before = 0.0
     coarse = context_grid(request.grid, request.geometry) if getattr(request.parameters, "context", False) else None
     if coarse is not None:  # what lies outside the grid is reconstructed, projected and taken off
-        around = _updates(request.geometry, coarse, np.arange(request.geometry.views))
+        around = count_updates(request.geometry, coarse, np.arange(request.geometry.views))
         before += reading + 1.6 * _fbp_speed(request.geometry, coarse).seconds(*around, pixels) + 0.5 * speed.seconds(*around)
     if hasattr(request.parameters, "relaxation"):  # ||A||^2 comes first, from a smaller problem
         side = min(1.0, NORM_SIZE / request.grid.size) ** (1 / 3)
@@ -217,23 +218,3 @@ def _fbp_speed(geometry: ScanGeometry, grid: VolumeGrid) -> Speed:
     except InputError:  # too few views, which is among the reasons
         return fbp_speed(1)
     return fbp_speed(beams_together(tables, grid, geometry.detector.rows)[0])
-
-
-def _updates(geometry: ScanGeometry, grid: VolumeGrid, seeing: np.ndarray) -> tuple[float, float]:
-    """How many columns of voxels along z, and how many voxels, the views see in all, from samples of both."""
-    detector, distance = geometry.detector, geometry.source_to_detector
-    some = seeing[np.linspace(0, len(seeing) - 1, min(len(seeing), 48)).astype(int)]
-    sampled = [np.linspace(0, n - 1, min(n, 24)).astype(int) for n in grid.shape]  # and not all centres: the grid may be absurd
-    centres = [low + (index + 0.5) * side for low, index, side in zip(grid.minimum, sampled, grid.spacing, strict=True)]
-    x, y = (part.ravel() for part in np.meshgrid(centres[0], centres[1], indexing="ij"))
-    sin, cos = np.sin(geometry.angles[some])[:, None], np.cos(geometry.angles[some])[:, None]
-    along, across = geometry.source_radius - x * sin + y * cos, x * cos + y * sin
-    fan = np.clip(np.arctan2(across, along), *geometry.fan_angles)
-    inside = (along > 0.0) & (np.abs(fan - np.arctan2(across, along)) < 1e-9)
-    far, near = detector.surface(detector.column_at_fan_angle(fan, distance), distance)
-    reach = np.maximum(np.hypot(along, across), 1e-6) / np.hypot(far, near)
-    height = geometry.axial_positions[some][:, None, None]
-    row = (centres[2] - height) / reach[..., None]
-    seen = inside[..., None] & (row >= detector.row_min) & (row <= detector.row_max)
-    voxels = len(seeing) * grid.size * float(seen.mean())
-    return len(seeing) * grid.shape[0] * grid.shape[1] * float(seen.any(axis=2).mean()), voxels

@@ -20,7 +20,7 @@ from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVo
 from MITOReconstructionLib.scene.scan_scene import ScanLike
 from MITOReconstructionLib.scene.slice_plane import MOST_PIXELS, plane_of_view
 from MITOReconstructionLib.scene.volume import VolumePart
-from MITOReconstructionLib.scene.window import contrast_of
+from MITOReconstructionLib.scene.window import checked_window, contrast_of
 
 __all__ = ["CONTEXT", "LivePlace", "LiveScene", "Place"]
 
@@ -278,11 +278,7 @@ class LiveScene:
         InputError
             When the two are not finite or not in rising order.
         """
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise InputError(
-                "window", expected="two finite values, the first one smaller", found=f"{low:g}, {high:g}", remedy="Swap or correct them."
-            )
-        self.window = float(low), float(high)
+        self.window = checked_window(low, high)
         for volume in self._volumes():
             volume.set_window(low, high)
         if self.context.alive:
