@@ -28,6 +28,8 @@ from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.version import __version__
 
+pytestmark = pytest.mark.usefixtures("no_cluster_threads")
+
 FINE = mito.VolumeGrid((-70.0, -70.0, -50.0), (70.0, 70.0, 50.0), (170, 170, 120))
 """Some seconds of work for one core."""
 
@@ -36,21 +38,6 @@ HIGH = mito.VolumeGrid((-40.0, -40.0, -90.0), (40.0, 40.0, 60.0), (16, 16, 30))
 
 ROUNDING = 1e-6
 """1/mm; the ball has 0.02."""
-
-
-@pytest.fixture(autouse=True)
-def no_leftovers() -> Iterator[None]:
-    """Whatever happens, no thread of a client is left in this process, but for the one that distributed keeps for all."""
-    before = set(threading.enumerate())
-    yield
-    deadline = time.monotonic() + 5.0
-
-    def more() -> set[threading.Thread]:
-        return {thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("Dask-Offload")}
-
-    while (left := more()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not left
 
 
 def once(condition: Callable[[Progress], bool], action: Callable[[], object]) -> Monitor:
@@ -103,7 +90,7 @@ def test_slabs_make_up_the_volume_of_a_local_run(cluster: Cluster, ball: mito.Sc
     for name in ("sample", "method", "parameters", "views", "version", "unit", "report"):
         assert provenance[name] == local.provenance[name], name
     assert provenance["report"]["unseen_voxels"] > 0
-    assert provenance["cluster"] == {"scheduler": cluster.address, "parts": 3}
+    assert provenance["cluster"] == {"scheduler": cluster.address, "parts": 3, "submitted_again": 0}
     assert [path.name for path in tmp_path.iterdir()] == ["ball.nrrd"]
     array, header = nrrd.read(str(tmp_path / "ball.nrrd"))  # what others read it with
     assert np.array_equal(array, volume.array)
@@ -195,19 +182,6 @@ def test_what_fails_on_a_worker_is_told_here(
         mito.reconstruct_on(cluster.address, ball, tmp_path / "x.nrrd", method=faulty, parameters={"how": how})
     assert text in str(caught.value)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_scheduler_that_is_lost(ball: mito.Scan, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    own = start_cluster(tmp_path_factory.mktemp("lost"), 1)
-    children = psutil.Process(own.process.pid).children(recursive=True)
-    try:
-        with pytest.raises(WorkError, match=rf"The scheduler {own.address} was lost"):
-            mito.reconstruct_on(own.address, ball, tmp_path / "x.nrrd", grid=FINE, monitor=once(at_work, own.process.kill))
-    finally:
-        own.process.kill()
-        own.process.communicate()
-    assert list(tmp_path.iterdir()) == []
-    assert psutil.wait_procs(children, timeout=20)[1] == []
 
 
 # ---- a cluster that is not as it should be -----------------------------------------------------------------------------
