@@ -23,7 +23,7 @@ from local_cluster import Cluster, number_of_tasks, start_cluster
 import MITOReconstructionLib as mito
 from MITOReconstructionLib.errors import Cancelled, InputError, WorkError
 from MITOReconstructionLib.jobs import cluster as on_cluster
-from MITOReconstructionLib.jobs import cluster_connection, cluster_order
+from MITOReconstructionLib.jobs import cluster_connection, cluster_order, cluster_watch
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.version import __version__
@@ -213,11 +213,27 @@ def test_waiting_for_an_answer_can_be_cancelled(ball: mito.Scan, tmp_path: Path,
 def test_a_scheduler_without_workers(
     ball: mito.Scan, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from distributed import Client
+
     monkeypatch.setattr(cluster_connection, "CONNECT", 0.5)
     own = start_cluster(tmp_path_factory.mktemp("empty"), 0)
     try:
         with pytest.raises(InputError, match=rf"at least one worker; found none.*dask worker {own.address}"):
             mito.reconstruct_on(own.address, ball, tmp_path / "x.nrrd")
+        monkeypatch.setattr(cluster_watch, "LOOK", 0.05)
+        monkeypatch.setattr(cluster_watch, "PATIENCE", 0.6)
+        with Client(own.address, set_as_default=False) as client:
+            watch, start = cluster_watch.Watch(client, own.address), time.monotonic()
+
+            def follow() -> None:
+                while time.monotonic() - start < 20.0:  # as when all of them are lost during a run
+                    watch.look([])
+                    time.sleep(0.02)
+
+            with pytest.raises(WorkError, match=f"The scheduler {own.address} has had no worker for 1 seconds. Start workers"):
+                follow()
+            watch.end()
+            assert time.monotonic() - start > 0.6
     finally:
         own.end()
 
