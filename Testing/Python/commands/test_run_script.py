@@ -93,7 +93,14 @@ def test_every_check_runs_and_a_failed_one_is_told(script, capsys, monkeypatch):
     assert script.done == ["ruff", "ruff", "mypy"]
 
 
-@pytest.mark.parametrize(("cores", "words"), [(1, []), (2, ["-n", "2", "--dist", "loadfile"]), (64, ["-n", "4", "--dist", "loadfile"])])
+@pytest.mark.parametrize(
+    ("cores", "words"),
+    [
+        (1, []),
+        (2, ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]),
+        (64, ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]),
+    ],
+)
 def test_the_whole_suite_is_shared_out_over_the_cores(script, monkeypatch, cores, words):
     monkeypatch.setattr(script.os, "sched_getaffinity", lambda process: range(cores), raising=False)
     monkeypatch.setattr(script, "prepare", lambda extra: Path("venv/bin/python"))
