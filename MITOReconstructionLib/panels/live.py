@@ -123,6 +123,7 @@ class LiveSection:
                 self.session.live.stop(scan.name)
             self.update()
             return
+        self.status.say("")
         with self.status.catching():
             settings, chain = LiveSettings(**self.parameters.values), self.chain.steps
             in_3d, context = self.planes.checked, self.context.checked
@@ -134,11 +135,15 @@ class LiveSection:
                     self.session.live.follow(scan, name)
             live.show_in_3d(in_3d)
             live.show_context(context)
+        fault = self.status.text if self.status.failed else ""
         self.update()
+        if fault:
+            self.status.fail(fault)
 
     def _backend(self) -> str:
         """The one that reconstructions are computed by, where it does slices."""
         chosen = self.session.state.backend
+        chosen = self.session.preferences.backend if chosen == AUTO else chosen
         return AUTO if chosen == "astra" else str(chosen)
 
     def _follow(self, name: str, on: bool) -> None:

@@ -334,7 +334,9 @@ extern "C" __global__ void __launch_bounds__(256)
   const double* p = planes + 9 * (size_t)plane;
   const float x = (float)(p[0] + i * p[3] + j * p[6]), y = (float)(p[1] + i * p[4] + j * p[7]);
   const float z = (float)(p[2] + i * p[5] + j * p[8]);
-  const float half_rows = 0.5f * (float)rows, last_row = (float)(rows - 1) * 0.9999999f, last_pair = (float)max(rows - 2, 0);
+  const float half_rows = 0.5f * (float)rows, last_row = (float)(rows - 1) * 0.9999999f, last_ray = (float)(rays - 1);
+  const int last_pair = max(rows - 2, 0);
+  const size_t beam_size = (size_t)rays * rows;
   const int2* range = ranges + ((size_t)plane * tiles + (i >> bits) * across + (j >> bits)) * half_turn;
   const int begin = first + part * share, end = min(begin + share, last);
   float sum = 0.0f;
@@ -348,21 +350,21 @@ extern "C" __global__ void __launch_bounds__(256)
       const int beam = direction + half * half_turn;
       if (beam < ready_first || beam >= ready_last) continue;
       const float sign = half & 1 ? -1.0f : 1.0f;
-      const float4 mine = sight(plan, sign * t * per_t - t_offset, sign * depth, beam);
-      const float q = mine.x + mine.y * z;
-      if (mine.w < 0.0f || fabsf(q) > limit) continue;
+      const float place = sign * t * per_t - t_offset;
+      if (!(place >= 0.0f && place <= last_ray)) continue;
+      const Ray ray = ray_at(plan, place, beam);
+      const float along = ray.near + sign * depth, q = ((z - ray.source) * (ray.distance / along) - row_middle) * per_half;
+      if (along <= 1e-3f * ray.near || fabsf(q) > limit) continue;  // behind the source, or beside the detector
       const float weight = row_weight(q);
       weights += weight;
       const int slot = slots[beam];
       if (slot < 0) continue;
       const float row = fminf(fmaxf(q * half_rows + (half_rows - 0.5f), 0.0f), last_row);
-      const float below = fminf(floorf(row), last_pair);
-      const short* at = values + ((size_t)slot * rays + (int)mine.w) * rows + (int)below;
-      const float near = (float)at[0], far = (float)at[rows];
-      const float low = near + mine.z * (far - near);
-      const float above = (float)at[1], beyond = (float)at[rows + 1];
-      const float high = above + mine.z * (beyond - above);
-      total += weight * scales[slot] * (low + (row - below) * (high - low));
+      const int below = min((int)row, last_pair);
+      const short* at = values + slot * beam_size + (ray.number * rows + below);
+      const float left = (float)at[0], right = (float)at[rows], low = left + ray.share * (right - left);
+      const float above = (float)at[1], beyond = (float)at[rows + 1], high = above + ray.share * (beyond - above);
+      total += weight * scales[slot] * (low + (row - (float)below) * (high - low));
     }
     if (weights > 0.0f) sum += total * (1.0f / weights);
     else if (stride > 0 && direction % stride == 0) seen = false;

@@ -9,7 +9,7 @@ import pytest
 from fake_cupy import FakeCupy
 
 from MITOReconstructionLib import InputError, LiveSettings, LiveSlices, MissingPackageError, Plane, Scan, WorkError, mito_geometry
-from MITOReconstructionLib.live import gpu
+from MITOReconstructionLib.live import GrowingScan, gpu
 from MITOReconstructionLib.live.once import reconstruct_slice
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan.line_integrals import project
@@ -98,6 +98,24 @@ def test_more_beams_are_kept_than_the_computer_has_room_for(ball: Scan, expected
             assert "filter" not in result.seconds
         status = live.status()
     assert status.cache_bytes <= status.cache_limit < status.filtered * 98 * 14 * 2
+
+
+@pytest.mark.usefixtures("cupy")
+def test_a_scan_that_grows(ball: Scan, expected: dict[Plane, np.ndarray]) -> None:
+    growing = GrowingScan(ball.geometry)
+    with LiveSlices(growing) as live:
+        live.request("a", AXIAL)
+        for view in range(ball.geometry.views):
+            growing.add_view(view, ball.projections[view])
+            if view == 250:
+                assert live.wait(30)
+                (early,) = live.poll()
+        assert live.wait(30)
+        (last,) = live.poll()
+        assert live.status().backend.startswith("GPU")
+    assert not early.complete
+    assert last.complete
+    assert np.abs(last.image - expected[AXIAL]).max() < WITHIN
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from MITOReconstructionLib.wfbp.planes import BeamStore, PlaneSums, add_directio
 WITHIN = 1e-5
 
 PLANES = {
-    "axial, at the rim": Plane.centred((195.0, -190.0, 7.0), (1, 0, 0), (0, 1, 0), (26, 33), 0.9),
+    "axial, at the rim": Plane.centred((159.0, -159.0, 7.0), (1, 0, 0), (0, 1, 0), (26, 33), 0.9),
     "coronal, up to where it ends": Plane.centred((20.0, 31.0, 85.0), (1, 0, 0), (0, 0, 1), (21, 70), 0.8),
     "oblique": Plane.centred((-12.0, 8.0, 3.0), (0.8, 0.6, 0.1), (0.0, -0.1, 0.6), (40, 17), (0.6, 0.9)),
 }
@@ -90,11 +90,12 @@ def test_planes_are_those_of_the_cpu(device: CudaBackend, name: str) -> None:
     for plane in expected:
         finish(plane, -1.0)
     within(found, expected)
+    assert all(np.any(plane.image != -1.0) for plane in found) or name == "circle"
     needed = np.any([beams_seeing_plane(plane, tables) for plane in expected], axis=0)
     assert not np.any(needed & ~sums.seeing)
     if name == "helix":
         assert sums.seeing.sum() < 0.95 * plan.beams
-        assert any(np.any(plane.image != -1.0) and np.any(plane.image == -1.0) for plane in found)
+        assert [bool(np.any(plane.image == -1.0)) for plane in found] == [True, True, False]
 
 
 def test_a_single_row_and_a_plane_that_nothing_sees(device: CudaBackend, cupy: FakeCupy) -> None:
