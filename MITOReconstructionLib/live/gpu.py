@@ -73,6 +73,15 @@ class LiveDevice:
         """Turns the GPU's errors into a DeviceError."""
         return contextlib.nullcontext() if self.gpu is None else self.gpu.working("live slices")
 
+    def prepare(self) -> None:
+        """Have the GPU's kernels compiled; where that fails, use the CPU."""
+        if self.gpu is not None:
+            try:
+                with self.working():
+                    _ = self.work
+            except DeviceError as error:
+                self.give_up(error)
+
     def give_up(self, error: DeviceError) -> None:
         """Use the CPU from now on, and say why. What is on the GPU has to be let go of before."""
         self.close()

@@ -149,8 +149,8 @@ class Level:
 
     def here(self, first: int = 0, last: int | None = None) -> NDArray[np.bool_]:
         """Which of the beams ``first`` to ``last`` (exclusive) are filtered and kept, on the computer or the GPU."""
-        mask = self.cache.here(first, last)
-        return mask if self._gpu is None else mask | self._gpu.here(first, last)
+        mask, gpu = self.cache.here(first, last), self._gpu  # which may become None in another thread
+        return mask if gpu is None else mask | gpu.here(first, last)
 
     @property
     def capacity(self) -> int:

@@ -172,6 +172,7 @@ class Worker:
             compile_kernels(Monitor())
             if not self.closed:
                 compile_plane_kernels()
+                self._device.prepare()
         except Exception as error:  # noqa: BLE001 - it is met again, and told, where a slice needs them
             self._error = _sentence(error)
         self._compiling = False

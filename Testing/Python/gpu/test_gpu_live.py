@@ -118,6 +118,21 @@ def test_a_scan_that_grows(ball: Scan, expected: dict[Plane, np.ndarray]) -> Non
     assert np.abs(last.image - expected[AXIAL]).max() < WITHIN
 
 
+@pytest.mark.usefixtures("cupy")
+def test_the_latest_of_many_requests_wins(ball: Scan) -> None:
+    """Of forty planes in a row few are made, and at rest the last one is there, final."""
+    results = []
+    planes = [Plane.centred((10.0, -6.0, 0.2 * n), (1, 0, 0), (0, 1, 0), (30, 34), 4.0) for n in range(40)]
+    with LiveSlices(ball, callback=results.append) as live:
+        for plane in planes:
+            live.request("a", plane)
+        assert live.wait(30)
+        (last,) = live.poll()
+    assert (last.plane, last.level) == (planes[-1], "final")
+    assert sum(result.level == "final" for result in results) < 20
+    assert np.abs(last.image - reconstruct_slice(ball, planes[-1], backend="cpu").image).max() < WITHIN
+
+
 # ---- what goes wrong -----------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +155,18 @@ def test_where_the_gpu_fails_the_cpu_goes_on(cupy: FakeCupy, ball: Scan, expecte
     assert status.error == ""
     assert status.backend.startswith("CPU, because the GPU cannot be used: The GPU failed at live slices: CUDA_ERROR_LAUNCH_FAILED")
     assert cupy.used == 0
+
+
+def test_kernels_that_do_not_compile_are_said(
+    cupy: FakeCupy, ball: Scan, expected: dict[Plane, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise cupy.cuda.compiler.CompileException("nvrtc: error: invalid value for --gpu-architecture (-arch)")
+
+    monkeypatch.setattr(cupy, "RawModule", refuse)
+    with LiveSlices(ball) as live:
+        assert np.abs(live.reconstruct(AXIAL).image - expected[AXIAL]).max() < 1e-6
+        assert live.status().backend.startswith("CPU, because the GPU cannot be used: The GPU failed at compiling kernels: nvrtc: error")
 
 
 def test_too_little_memory_is_said_and_the_cpu_takes_over(cupy: FakeCupy, ball: Scan, expected: dict[Plane, np.ndarray]) -> None:
