@@ -19,6 +19,7 @@ from MITOReconstructionLib.panels.live_table import ValuesTable
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.projectors.backends import AUTO
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.live_scene import LiveScene
 
@@ -122,16 +123,28 @@ class LiveSection:
                 self.session.live.stop(scan.name)
             self.update()
             return
+        self.status.say("")
         with self.status.catching():
             settings, chain = LiveSettings(**self.parameters.values), self.chain.steps
             in_3d, context = self.planes.checked, self.context.checked
-            live = self.session.live.start(scan, shown, settings, growing=bool(self.growing.checked), plugins=chain)
+            live = self.session.live.start(
+                scan, shown, settings, growing=bool(self.growing.checked), plugins=chain, backend=self._backend()
+            )
             for name in DEFAULT_VIEWS:
                 if name in live.views:
                     self.session.live.follow(scan, name)
             live.show_in_3d(in_3d)
             live.show_context(context)
+        fault = self.status.text if self.status.failed else ""
         self.update()
+        if fault:
+            self.status.fail(fault)
+
+    def _backend(self) -> str:
+        """The one that reconstructions are computed by, where it does slices."""
+        chosen = self.session.state.backend
+        chosen = self.session.preferences.backend if chosen == AUTO else chosen
+        return AUTO if chosen == "astra" else str(chosen)
 
     def _follow(self, name: str, on: bool) -> None:
         scan = self.session.scan
@@ -276,6 +289,8 @@ def _in_words(state: LiveStatus) -> str:
     parts = [
         _("{done} of {all} beams filtered, {size} kept").format(done=state.filtered, all=state.beams, size=mebibytes(state.cache_bytes))
     ]
+    if state.backend:
+        parts.append(state.backend)
     if state.arrived < state.views:
         parts.append(_("{done} of {all} projections have come").format(done=state.arrived, all=state.views))
     return ", ".join(parts)

@@ -69,7 +69,7 @@ class LiveSlicing:
         growing : bool
             Whether the scan's sinogram still grows; its folder is then watched.
         **options
-            As of :class:`MITOReconstructionLib.live.LiveSlices`: plugins, cache_bytes, cache_folder.
+            As of :class:`MITOReconstructionLib.live.LiveSlices`: plugins, cache_bytes, cache_folder, backend.
 
         Raises
         ------
