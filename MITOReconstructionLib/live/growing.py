@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,16 +65,25 @@ class GrowingScan(Scan):
     _state: _State
     _temporary: Path | None
 
-    def _start(self, name: str, geometry: ScanGeometry, grid: VolumeGrid, kept: NDArray[np.float32], file: ArrayFile | None) -> None:
-        super().__init__(name, geometry, grid, kept, _file=file)
+    def _start(
+        self, name: str, geometry: ScanGeometry, grid: VolumeGrid, kept: NDArray[np.floating], file: ArrayFile | None, **told: Any
+    ) -> None:
+        super().__init__(name, geometry, grid, kept, _file=file, **told)
         object.__setattr__(self, "_state", _State(geometry.views))
         object.__setattr__(self, "_temporary", None)
 
     @classmethod
-    def _of_file(cls, name: str, geometry: ScanGeometry, grid: VolumeGrid, file: ArrayFile) -> GrowingScan:
-        scan = cls.__new__(cls)
+    def _of_folder(cls, path: Path, name: str) -> GrowingScan:
+        sample = describe_sample(path, growing=True)
+        geometry, header = sample.geometry, sample.sinogram
         shape = (geometry.views, geometry.detector.columns, geometry.detector.rows)
-        scan._start(name, geometry, grid, np.broadcast_to(np.float32(np.nan), shape), file)
+        scan = cls.__new__(cls)
+        scan._start(
+            name, geometry, sample.grid, np.broadcast_to(np.array(np.nan, header.dtype), shape),
+            ArrayFile(header.path, header.dtype, shape, header.offset),
+            folder=path, metadata=sample.metadata, warnings=sample.metadata.warnings,
+        )  # fmt: skip
+        _ = scan.arrived
         return scan
 
     def add_view(self, index: int, projection: NDArray[np.floating]) -> None:
@@ -137,6 +147,11 @@ class GrowingScan(Scan):
         return self._state.arrived
 
     @property
+    def seen(self) -> int:
+        """What :attr:`arrived` was when it was last looked at; the file is not looked at."""
+        return self._state.arrived
+
+    @property
     def finished(self) -> bool:
         """Whether all views were there when :attr:`arrived` was last looked at."""
         return self._state.arrived == self.geometry.views
@@ -194,9 +209,4 @@ def open_growing(folder: str | os.PathLike[str], *, name: str | None = None) -> 
         As :func:`MITOReconstructionLib.open_scan`, but for a sinogram that is too short.
     """
     path = Path(folder).absolute()
-    sample = describe_sample(path, growing=True)
-    header = sample.sinogram
-    file = ArrayFile(header.path, header.dtype, (sample.geometry.views, *header.shape[1:]), header.offset)
-    scan = GrowingScan._of_file(name or path.resolve().name, sample.geometry, sample.grid, file)
-    _ = scan.arrived
-    return scan
+    return GrowingScan._of_folder(path, name or path.resolve().name)
