@@ -7,7 +7,7 @@ import math
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +136,7 @@ class GrowingScan(Scan):
         if self._file is None:
             return self._state.arrived
         item = math.prod(self._file.shape[1:]) * self._file.dtype.itemsize
-        try:
-            size = os.path.getsize(self._file.path)
-        except OSError as error:
-            raise InputError(
-                self._file.path, expected="the file as it was when the scan was opened", found=str(error.strerror or error),
-                remedy="Check the file and the disk, and open the scan again.",
-            ) from error  # fmt: skip
-        self._state.arrived = max(0, min(self.geometry.views, (size - self._file.offset) // item))
+        self._state.arrived = max(0, min(self.geometry.views, (self._file.size() - self._file.offset) // item))
         return self._state.arrived
 
     @property
@@ -163,6 +156,10 @@ class GrowingScan(Scan):
         if self._file is None:
             out = block_to_fill(out, (last - first, *self.projections.shape[1:]))
         return super().read(first, last, out)
+
+    def stamp(self) -> Hashable:
+        """As :meth:`Scan.stamp`; of a file that still grows another one each time."""
+        return super().stamp() if self.finished else object()
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Have ``listener`` called, in the thread that adds, whenever views have come; the function given back ends that.

@@ -92,6 +92,7 @@ class DataSection:
         form.addRow(self.status.label)
         self.recorded = RecordedBar(self.session)
         form.addRow(self.recorded.bar)
+        self.recorded.update()
         self.table = _table()
         form.addRow(self.table)
         self.folder.connect("currentPathChanged(QString)", self._list)

@@ -30,7 +30,6 @@ class RecordedBar:
         self.timer.connect("timeout()", session.recording.look)
         session.scan_changed.connect(self.update)
         session.recording.changed.connect(self.update)
-        self.update()
 
     def update(self) -> None:
         """Show how far the scan is, and look for more while one that is open is not complete."""

@@ -83,7 +83,7 @@ def test_a_short_scan_is_refused_with_the_way_out(panel: Any, recorder: Recorder
     assert "the file is truncated" in text
     assert f"10 of {recorder.views} views so far" in text
     assert f"tick '{panel.data.growing.text}'" in text
-    assert panel.session.scan is None
+    assert (panel.session.scan, panel.data.recorded.bar.visible) == (None, False)
     (recorder.folder / "angles.npy").unlink()  # nothing that time will mend
     load(panel, recorder, growing=True)
     assert panel.data.status.failed
