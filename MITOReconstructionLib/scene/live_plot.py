@@ -84,6 +84,7 @@ class LivePlot(Part):
             if series.GetScene() is not None and node.GetScene() is not None:
                 node.SetAndObserveTable(table)
                 series.SetYColumnName(self.quantity)
+                series.SetLineStyle(series.LineStyleSolid if len(pairs) > 1 else series.LineStyleNone)  # VTK complains of lines of a point
 
     def _of(self, key: str) -> tuple[Node, Node]:
         """The series and the table of a slice, made where there is none yet."""
@@ -97,7 +98,6 @@ class LivePlot(Part):
         series.SetAndObserveTableNodeID(table.GetID())
         series.SetXColumnName(RESULT)
         series.SetPlotType(series.PlotTypeScatter)
-        series.SetLineStyle(series.LineStyleSolid)
         series.SetMarkerStyle(series.MarkerStyleCircle)
         series.SetLineWidth(2.0)
         series.SetMarkerSize(6.0)

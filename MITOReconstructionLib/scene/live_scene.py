@@ -18,7 +18,7 @@ from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.live_plot import LivePlot
 from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of, free_pin_number
 from MITOReconstructionLib.scene.scan_scene import ScanLike
-from MITOReconstructionLib.scene.slice_plane import MOST_PIXELS, plane_of_view
+from MITOReconstructionLib.scene.slice_plane import MOST_PIXELS, look_at, plane_of_view
 from MITOReconstructionLib.scene.volume import VolumePart
 from MITOReconstructionLib.scene.window import contrast_of
 
@@ -135,7 +135,7 @@ class LiveScene:
         return list(self._followed)
 
     def follow(self, name: str, on: bool = True) -> None:
-        """Follow a slice view, or no longer; it then shows again what it showed before.
+        """Follow a slice view, or no longer; it then shows again what it showed before. One that sees nothing of the scan is moved there.
 
         Raises
         ------
@@ -165,6 +165,12 @@ class LiveScene:
         composite.SetForegroundOpacity(1.0)
         composite.EndModify(was)
         view.SetSliceVisible(self._in_3d)
+        if plane_of_view(view, self.grid) is None:
+            look_at(view, self.grid, self._height())
+
+    def _height(self) -> float:
+        """Where along z in mm the middle of the views is that have come."""
+        return float(self.shown.scan.geometry.axial_positions[: max(1, self.engine.status().arrived)].mean())
 
     def _leave(self, name: str) -> None:
         entry = self._followed.pop(name, None)
