@@ -39,7 +39,7 @@ class Recording:
         self, opened: OpenScans, live: LiveSlicing, shown: Callable[[Scan], ScanScene], replace: Callable[[Scan, ScanScene], object]
     ) -> None:
         self._opened, self._live, self._shown, self._replace = opened, live, shown, replace
-        self._seen: dict[str, int] = {}
+        self._seen: dict[GrowingScan, int] = {}
         self._troubles: dict[str, str] = {}
         self.changed = Event()
 
@@ -60,25 +60,29 @@ class Recording:
         """See what has come, and tell; whether something has changed. To be called now and then, as the panel does by a timer."""
         found = [self._look_at(scan) for scan in self.scans]
         names = {scan.name for scan in self.scans}
-        self._seen = {name: count for name, count in self._seen.items() if name in names}
+        self._seen = {scan: count for scan, count in self._seen.items() if scan in self.scans}
         self._troubles = {name: text for name, text in self._troubles.items() if name in names}
         if any(found):
             self.changed()
         return any(found)
 
     def _look_at(self, scan: GrowingScan) -> bool:
-        before, trouble = self._seen.get(scan.name, 0), ""
+        before, trouble = self._seen.get(scan, 0), ""
+        arrived = before
         try:
-            self._seen[scan.name] = scan.arrived
+            arrived = scan.arrived
+            if arrived < before:  # it was begun anew
+                self._open_again(scan)
+                return True
+            self._seen[scan] = arrived
             if scan.finished:
                 self._complete(scan, open_scan(scan.folder or "", name=scan.name))
                 return True
         except InputError as error:  # the file is gone, or its header does not yet say how many views it has
             trouble = str(error)
-        came = self._seen.get(scan.name, before) != before
-        if came and before == 0:
+        if arrived > before == 0:
             self._show_first(scan)
-        news = came or trouble != self.trouble(scan)
+        news = arrived != before or trouble != self.trouble(scan)
         self._troubles[scan.name] = trouble
         return news
 
@@ -91,10 +95,17 @@ class Recording:
                 shown.projection.fit_window(projection)
             shown.show_view(0)
 
+    def _open_again(self, scan: GrowingScan) -> None:
+        """Open a scan anew, and go on to look at what is looked at."""
+        looked_at = self._opened.current
+        self._opened.open(scan.folder or "", scan.name, growing=True)
+        if looked_at is not None:
+            self._opened.choose(looked_at)
+
     def _complete(self, growing: GrowingScan, scan: Scan) -> None:
         """Go on with the scan as an ordinary one: what is shown, its regions and its live slices stay."""
         if scan.geometry != growing.geometry or scan.default_grid != growing.default_grid:  # the recorder has corrected them
-            self._opened.open(scan.folder or "", scan.name)
+            self._open_again(growing)
             return
         shown = self._shown(growing)
         shown.scan = scan

@@ -75,16 +75,15 @@ class LivePlot(Part):
         self.chart.SetTitle(self.quantity)
         self.chart.SetYAxisTitle(self.quantity)
         for key, pairs in points.items():
-            table = vtk.vtkTable()
+            table, drawn = vtk.vtkTable(), pairs * 2 if len(pairs) == 1 else pairs  # VTK complains of lines of one point
             for column, name in enumerate((RESULT, self.quantity)):
-                values = numpy_support.numpy_to_vtk(np.array([pair[column] for pair in pairs], dtype=np.float64), deep=True)
+                values = numpy_support.numpy_to_vtk(np.array([pair[column] for pair in drawn], dtype=np.float64), deep=True)
                 values.SetName(name)
                 table.AddColumn(values)
             series, node = self._of(key)
             if series.GetScene() is not None and node.GetScene() is not None:
                 node.SetAndObserveTable(table)
                 series.SetYColumnName(self.quantity)
-                series.SetLineStyle(series.LineStyleSolid if len(pairs) > 1 else series.LineStyleNone)  # VTK complains of lines of a point
 
     def _of(self, key: str) -> tuple[Node, Node]:
         """The series and the table of a slice, made where there is none yet."""
@@ -98,6 +97,7 @@ class LivePlot(Part):
         series.SetAndObserveTableNodeID(table.GetID())
         series.SetXColumnName(RESULT)
         series.SetPlotType(series.PlotTypeScatter)
+        series.SetLineStyle(series.LineStyleSolid)
         series.SetMarkerStyle(series.MarkerStyleCircle)
         series.SetLineWidth(2.0)
         series.SetMarkerSize(6.0)
@@ -114,5 +114,6 @@ class LivePlot(Part):
         for key, (_series, node) in self._series.items():
             table = node.GetTable()
             rows = range(table.GetNumberOfRows())
-            found[key] = [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in rows]
+            pairs = [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in rows]
+            found[key] = list(dict.fromkeys(pairs))
         return found

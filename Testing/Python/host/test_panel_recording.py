@@ -170,6 +170,41 @@ def test_a_scene_is_saved_while_a_scan_is_recorded(host: Host, panel: Any, recor
         assert panel.reconstruction.start_button.enabled == (views == recorder.views)
 
 
+def test_two_scans_are_recorded_and_one_is_begun_anew(host: Host, panel: Any, recorder: Recorder, sample: Path, tmp_path: Path) -> None:
+    second, session = Recorder(sample, tmp_path / "beside"), panel.session
+    for each in (recorder, second):
+        each.write(30)
+        load(panel, each, growing=True)
+    panel.live.start_button.checked = True
+    live = panel.live.live
+    session.opened.choose("today")
+    panel.live.start_button.checked = True
+    second.write(second.views)
+    host.wait_until(lambda: [scan.name for scan in session.recording.scans] == ["today"], SECONDS)
+    assert session.scan.name == "today"
+    assert not panel.reconstruction.start_button.enabled
+    recorder.write(12)
+    host.wait_until(lambda: panel.data.recorded.bar.value == 12, SECONDS)
+    assert (session.live.running, panel.projections.slider.maximum) == (["beside"], 11)  # what was filtered is of no use
+    panel.data.opened.combo.currentIndex = panel.data.opened.combo.findText("beside")
+    assert panel.live.live is live
+    assert panel.reconstruction.start_button.enabled
+    assert panel.projections.slider.maximum == second.views - 1
+    host.check()
+
+
+def test_a_scan_that_is_corrected_at_its_end(host: Host, panel: Any, recorder: Recorder) -> None:
+    recorder.write(30)
+    load(panel, recorder, growing=True)
+    panel.live.start_button.checked = True
+    heights = np.load(recorder.folder / "axial_positions.npy")
+    np.save(recorder.folder / "axial_positions.npy", heights + 50.0)
+    recorder.write(recorder.views)
+    host.wait_until(lambda: panel.reconstruction.start_button.enabled, SECONDS)
+    assert panel.session.scan.geometry.axial_positions[0] == pytest.approx(heights[0] + 50.0)
+    assert (panel.session.live.running, panel.data.recorded.bar.visible) == ([], False)
+
+
 def test_what_goes_wrong_with_the_file_is_said_and_passes(host: Host, panel: Any, recorder: Recorder) -> None:
     """The file is gone for a while, and its header says in the end how many views there are."""
     recorder.write(20)
