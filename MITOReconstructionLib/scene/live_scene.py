@@ -254,11 +254,11 @@ class LiveScene:
         volume.show(result)
         if pinned is not None:
             pinned.model.show(result.plane)
-        if self.window is None and result.level == "final" and not result.error:
-            contrast = contrast_of(result.image)
-            self.window = contrast.low, contrast.high
         if self.window is not None:
             volume.set_window(*self.window)
+        elif result.level == "final" and not result.error:
+            contrast = contrast_of(result.image)
+            self.set_window(contrast.low, contrast.high)  # of the others too, which have one of their previews
         else:
             volume.fit_window()
         seconds = {**result.seconds, "show": time.perf_counter() - begun}

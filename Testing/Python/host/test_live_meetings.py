@@ -15,6 +15,7 @@ pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 from SlicerHost import Host
 
 from MITOReconstructionLib.scene.parts import find_part
+from MITOReconstructionLib.scene.window import contrast_of
 
 SECONDS = 120
 
@@ -45,6 +46,17 @@ def choose(panel: Any, name: str) -> None:
 def set_filter(panel: Any, name: str) -> None:
     field = panel.live.parameters.fields["filter_type"]
     field.currentIndex = field.findText(name)
+
+
+def test_the_range_is_that_of_the_first_final_slice_and_of_no_preview(host: Host, loaded: Any) -> None:
+    loaded.live.start_button.checked = True
+    assert loaded.session.live.wait(SECONDS)
+    loaded.session.live.tick()
+    live = loaded.live.live
+    first = next(result for result in live.history if result.level == "final")
+    contrast = contrast_of(live._followed[first.key].volume.shown.image)
+    assert live.window == pytest.approx((contrast.low, contrast.high))
+    assert all(volume.window == pytest.approx(live.window) for volume in live._volumes())
 
 
 @pytest.fixture
