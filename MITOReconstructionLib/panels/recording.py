@@ -89,6 +89,8 @@ class Recording:
     def _show_first(self, scan: GrowingScan) -> None:
         """Show the first view, which is there now, and choose the projections' window by it."""
         shown = self._shown(scan)
+        if shown.projection.alive and shown.projection.array.any():  # there was one already when it was loaded
+            return
         with contextlib.suppress(InputError):
             projection = scan.projection(0)
             if shown.projection.alive and shown.projection.window_is_automatic:

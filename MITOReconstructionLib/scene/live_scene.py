@@ -168,9 +168,10 @@ class LiveScene:
         if plane_of_view(view, self.grid) is None:
             look_at(view, self.grid, self._height())
 
-    def _height(self) -> float:
-        """Where along z in mm the middle of the views is that have come."""
-        return float(self.shown.scan.geometry.axial_positions[: max(1, self.engine.status().arrived)].mean())
+    def _height(self) -> float | None:
+        """Where along z in mm the middle of the views is that have come; None where that is less than a turn."""
+        geometry, arrived = self.shown.scan.geometry, self.engine.status().arrived
+        return float(geometry.axial_positions[:arrived].mean()) if arrived > geometry.views_per_turn else None
 
     def _leave(self, name: str) -> None:
         entry = self._followed.pop(name, None)
@@ -256,7 +257,7 @@ class LiveScene:
             pinned.model.show(result.plane)
         if self.window is not None:
             volume.set_window(*self.window)
-        elif result.level == "final" and not result.error:
+        elif result.level == "final" and not result.error and np.ptp(result.image) > 0.0:  # else of a growing scan nothing is there
             contrast = contrast_of(result.image)
             self.set_window(contrast.low, contrast.high)  # of the others too, which have one of their previews
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 
 from SlicerHost import Host
 
+from MITOReconstructionLib.live.plugins import Plugin, PluginStep
+from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.scene.parts import find_part
 from MITOReconstructionLib.scene.window import contrast_of
 
@@ -140,16 +143,24 @@ def test_one_scan_is_closed_while_its_slices_are_computed(host: Host, two: Any) 
     first, second = session.opened.scans
     engine, other = session.live.of(first).engine, session.live.of(second)
     two.live.pins.pin_button.click()
-    for step in range(5):
-        node_of("Red").SetSliceOffset(node_of("Red").GetSliceOffset() + 1.0)
-        node_of("Green").SetSliceOffset(float(step))
-        session.live.tick()
-    assert engine.status().busy
+    entered, opened = threading.Event(), threading.Event()
+
+    def block(image: np.ndarray, _parameters: Parameters) -> np.ndarray:
+        entered.set()
+        assert opened.wait(SECONDS)
+        return image
+
+    engine.process([PluginStep(Plugin("block", "Block", "Blocks.", Parameters, block), Parameters())])
+    node_of("Red").SetSliceOffset(node_of("Red").GetSliceOffset() + 1.0)
+    node_of("Green").SetSliceOffset(3.0)
+    session.live.tick()
+    assert entered.wait(SECONDS)
     two.data.opened.close_button.click()
     host.process_events()
-    host.check()
+    opened.set()
     engine.close()
-    assert engine.poll() == []
+    host.process_events()
+    host.check()
     assert (session.scan.name, session.live.running, two.live.live) == ("other", ["other"], other)
     assert shown_in("Red") is None
     two.live.boxes["Red"].checked = True

@@ -105,6 +105,9 @@ def test_a_scan_is_looked_through_while_it_is_recorded_and_reconstructed_when_it
     with pytest.raises(ValueError, match="still being recorded"):
         session.start(method="fbp")
     assert panel.projections.slider.maximum == half - 1
+    panel.projections.slider.value = 5
+    assert session.recording.look()
+    assert session.shown.view == 5
     panel.projections.slider.value = half - 1
     look_from_the_middle(panel)
     fields = panel.live.parameters.fields
@@ -144,6 +147,11 @@ def test_a_scan_is_loaded_before_its_first_view(host: Host, panel: Any, recorder
     host.check()
     assert (panel.projections.slider.enabled, panel.projections.status.text) == (False, "No view has been recorded yet.")
     assert panel.session.shown.projection.array.max() == 0.0
+    panel.live.start_button.checked = True
+    assert panel.session.live.wait(SECONDS)
+    host.process_events()
+    live = panel.live.live
+    assert {result.level for result in live.history} >= {"final"}
     recorder.write(3)
     host.wait_until(lambda: panel.projections.slider.enabled, SECONDS)
     assert panel.projections.slider.value == 2
@@ -151,7 +159,8 @@ def test_a_scan_is_loaded_before_its_first_view(host: Host, panel: Any, recorder
     np.testing.assert_array_equal(shown.projection.array, expected)
     assert shown.projection.window[1] == pytest.approx(expected.max(), rel=0.05)
     recorder.write(recorder.views)
-    host.wait_until(lambda: panel.reconstruction.start_button.enabled, SECONDS)
+    host.wait_until(lambda: panel.reconstruction.start_button.enabled and live.window is not None, SECONDS)
+    assert 0.01 < live.window[1] < 0.05  # of what has come, and not of the empty slices
 
 
 def test_a_scene_is_saved_while_a_scan_is_recorded(host: Host, panel: Any, recorder: Recorder, tmp_path: Path) -> None:
