@@ -170,17 +170,18 @@ def test_one_scan_is_closed_while_its_slices_are_computed(host: Host, two: Any) 
     assert [node.GetName() for node in find_part(host.scene, "vtkMRMLScalarVolumeNode", "pinned")] == ["cylinder pinned 1"]
 
 
-def test_a_drag_while_a_reconstruction_runs(host: Host, two: Any) -> None:
-    part, session = two.reconstruction, two.session
+def test_a_drag_while_a_reconstruction_runs(host: Host, loaded: Any) -> None:
+    part, session = loaded.reconstruction, loaded.session
     part.method.currentIndex = [method.name for method in part.methods].index("landweber")
     part.parameters.fields["iterations"].value = 100_000
+    loaded.live.start_button.checked = True
     part.start_button.click()
     host.wait_until(lambda: session.runs.going is not None and len(session.runs.going.residuals) > 1, SECONDS)
     offset = node_of("Red").GetSliceOffset()
     for step in range(30):
         node_of("Red").SetSliceOffset(offset - 15.0 + step)
         host.process_events()
-    live = two.live.live
+    live = loaded.live.live
     host.wait_until(lambda: live._followed["Red"].volume.shown.complete and not live.engine.status().busy, SECONDS)
     shown, done = live._followed["Red"].volume.shown, len(session.runs.going.residuals)
     assert shown.plane.centre[2] == pytest.approx(offset + 14.0)
