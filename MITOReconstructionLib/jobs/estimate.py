@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from MITOReconstructionLib.errors import InputError, WorkError
-from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.geometry.updates import count_updates
 from MITOReconstructionLib.jobs.machine import available_memory, free_disk, gibibytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Hashable
 
 import numpy as np
 
@@ -74,7 +75,10 @@ class Levels:
         self._end_lending = None
         if not settings.tilt and not settings.axis_offset:
             key = beams_key(scan, self.full.views, settings.filter_type, settings.frequency_scaling, True)
-            self._end_lending = lend(key, self.full.cache)
+            stamp: Hashable = object()  # of a file that has been cut short: nobody takes anything
+            with contextlib.suppress(InputError):
+                stamp = scan.stamp()
+            self._end_lending = lend(key, self.full.cache, stamp)
 
     def ready(self, level: Level, arrived: int) -> tuple[int, int]:
         """First and last (exclusive) beam of a level that are used when so many views are there."""

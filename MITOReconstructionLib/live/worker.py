@@ -147,7 +147,7 @@ class Worker:
                         return
                     job = self._choose()
                     if job is None:
-                        waits = self._growing is not None and not self._growing.finished
+                        waits = self._growing is not None and self._arrived < self._scan.geometry.views
                         self.changed.wait(LOOK_SECONDS if waits else None)
                         continue
                 try:

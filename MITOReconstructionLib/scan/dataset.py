@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -107,6 +108,16 @@ class Scan:
                 block[...] = self.projections[first:last]
         self._check_finite(block, first)
         return block
+
+    def stamp(self) -> Hashable:
+        """What stays the same as long as nobody has changed the projections' file; None of projections in memory.
+
+        Raises
+        ------
+        InputError
+            When the file has been cut short or is gone.
+        """
+        return None if self._file is None else self._file.stamp()
 
     def announce(self, first: int, last: int) -> None:
         """Say that the views ``first`` to ``last`` (exclusive) will be read soon, so that the disk can begin; not more than a hint."""

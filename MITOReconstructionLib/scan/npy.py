@@ -70,16 +70,34 @@ class ArrayFile:
                         raise _truncated(self)
                     view = view[count:]
         except OSError as error:
-            raise InputError(
-                self.path,
-                expected="the file as it was when the scan was opened",
-                found=str(error.strerror or error),
-                remedy="Check the file and the disk, and open the scan again.",
-            ) from error
+            raise _lost(self, error) from error
         if not direct:
             with np.errstate(all="ignore"):
                 out[...] = buffer.reshape(shape)
         return out
+
+    def size(self) -> int:
+        """Bytes that the file has now; an InputError when it is gone."""
+        return self._stat().st_size
+
+    def _stat(self) -> os.stat_result:
+        try:
+            return os.stat(self.path)
+        except OSError as error:
+            raise _lost(self, error) from error
+
+    def stamp(self) -> tuple[int, int]:
+        """Size in bytes and time of the last change in ns, by which a file is told from what it was before.
+
+        Raises
+        ------
+        InputError
+            When the file is shorter than its header says or is gone.
+        """
+        found = self._stat()
+        if found.st_size < self.offset + math.prod(self.shape) * self.dtype.itemsize:
+            raise _truncated(self)
+        return found.st_size, found.st_mtime_ns
 
     def announce(self, first: int, last: int) -> None:
         """Tell the system that the items ``first`` to ``last`` (exclusive) will be read soon, where it can be told.
@@ -211,6 +229,15 @@ def read_array(path: Path, axes: tuple[str, ...], shape: tuple[int | None, ...])
             remedy="Copy the sample's files from one and the same scan.",
         )
     return np.array(array.memmap(), dtype=np.float64)
+
+
+def _lost(array: ArrayFile, error: OSError) -> InputError:
+    return InputError(
+        array.path,
+        expected="the file as it was when the scan was opened",
+        found=str(error.strerror or error),
+        remedy="Check the file and the disk, and open the scan again.",
+    )
 
 
 def _truncated(array: ArrayFile) -> InputError:
