@@ -122,7 +122,8 @@ class LiveSection:
                 self.session.live.stop(scan.name)
             self.update()
             return
-        with self.status.catching():
+        fault = ""
+        try:
             settings, chain = LiveSettings(**self.parameters.values), self.chain.steps
             in_3d, context = self.planes.checked, self.context.checked
             live = self.session.live.start(scan, shown, settings, growing=bool(self.growing.checked), plugins=chain)
@@ -131,7 +132,11 @@ class LiveSection:
                     self.session.live.follow(scan, name)
             live.show_in_3d(in_3d)
             live.show_context(context)
+        except MITOError as error:
+            fault = str(error)
         self.update()
+        if fault:  # after the update, which says what goes on
+            self.status.fail(fault)
 
     def _follow(self, name: str, on: bool) -> None:
         scan = self.session.scan
