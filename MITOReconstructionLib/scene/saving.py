@@ -14,7 +14,7 @@ from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.files import replacing
 from MITOReconstructionLib.scene.arrangement import SLICES, Arrangement
 from MITOReconstructionLib.scene.detector import with_values
-from MITOReconstructionLib.scene.host import Node, Scene, in_application, new_scene, prepare_scene, slicer
+from MITOReconstructionLib.scene.host import Node, Scene, in_application, new_scene, nodes_of_class, prepare_scene, slicer
 from MITOReconstructionLib.scene.parts import find_part
 
 __all__ = ["load_scene", "save_scene"]
@@ -140,9 +140,7 @@ def _storage_kept(scene: Scene) -> Iterator[None]:
 
 
 def _storage_nodes(scene: Scene) -> dict[str, Node]:
-    collection = scene.GetNodesByClass("vtkMRMLStorageNode")
-    nodes = (collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems()))
-    return {node.GetID(): node for node in nodes}
+    return {node.GetID(): node for node in nodes_of_class(scene, "vtkMRMLStorageNode")}
 
 
 @contextlib.contextmanager
