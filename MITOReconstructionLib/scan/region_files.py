@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.files import replacing
+from MITOReconstructionLib.files import is_endless, replacing
 from MITOReconstructionLib.geometry.detector import real
 from MITOReconstructionLib.scan.regions import Region
 
@@ -85,6 +85,8 @@ def read_regions(path: str | os.PathLike[str], *, views: int | None = None) -> l
 
 def _parsed(source: Path) -> Any:
     try:
+        if is_endless(source):
+            raise InputError(source, expected="a file to read", found="a pipe or a device", remedy="Choose another file.")
         if source.stat().st_size > LARGEST:
             raise InputError(source, expected="a JSON file with regions", found="more than 16 MiB", remedy="Choose another file.")
         return json.loads(source.read_text(encoding="utf-8"), parse_constant=_refuse)
