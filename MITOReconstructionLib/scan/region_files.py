@@ -13,7 +13,7 @@ from MITOReconstructionLib.files import is_endless, replacing
 from MITOReconstructionLib.geometry.detector import real
 from MITOReconstructionLib.scan.regions import Region
 
-__all__ = ["read_regions", "write_regions"]
+__all__ = ["read_regions", "sample_of_regions", "write_regions"]
 
 FORMAT, VERSION = "MITO regions", 1
 
@@ -81,6 +81,19 @@ def read_regions(path: str | os.PathLike[str], *, views: int | None = None) -> l
             source, expected="a list of regions", found=type(entries).__name__, remedy="Choose a file that Save in the panel wrote."
         )
     return [_read(f"{source}: region {number}", entry) for number, entry in enumerate(entries)]
+
+
+def sample_of_regions(path: str | os.PathLike[str]) -> str:
+    """Name of the scan that a file of :func:`write_regions` says its regions belong to; empty where it says none.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    """
+    data = _parsed(Path(path))
+    sample = data.get("sample", "") if isinstance(data, dict) else ""
+    return sample if isinstance(sample, str) else ""
 
 
 def _parsed(source: Path) -> Any:
