@@ -102,11 +102,11 @@ def _unpacked(scene: Scene) -> Path:
 
 
 def _unwritten(scene: Scene, target: Path, told: str) -> str:
-    place = _unpacked(scene)
-    return (
-        f"{target}: the scene could not be written{': ' + told if told else ''}. Nothing was left behind. "
-        f"{_free(target.parent)} are free there, and {_free(place)} in {place}, where it is put together."
-    )
+    cache = scene.GetCacheManager()  # without one, the bundle is put together beside its target
+    place = "" if cache is None else str(cache.GetRemoteCacheDirectory() or "")
+    also = f", and {_free(Path(place))} in {place}, where it is put together" if place else ""
+    fault = f": {told}" if told else ""
+    return f"{target}: the scene could not be written{fault}. Nothing was left behind. {_free(target.parent)} are free there{also}."
 
 
 def _free(folder: Path) -> str:
