@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from MITOReconstructionLib.errors import InputError, WorkError
+from MITOReconstructionLib.files import temporary_folder
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.geometry.updates import count_updates
@@ -135,7 +135,7 @@ def require_fit(request: Request, folder: Path | None = None, *, disk: bool = Tr
     InputError
         With the numbers, and what would fit.
     """
-    place = (folder or Path(tempfile.gettempdir())) if disk else None
+    place = (folder or temporary_folder()) if disk else None
     for refusal in (_memory_refusal(request), _disk_refusal(request, place)):
         if refusal is not None:
             raise refusal

@@ -119,8 +119,8 @@ class LiveSection:
                 self.session.live.stop(scan.name)
             self.update()
             return
-        self.status.say("")
-        with self.status.catching():
+        fault = ""
+        try:
             settings, chain = LiveSettings(**self.parameters.values), self.chain.steps
             in_3d, context = self.planes.checked, self.context.checked
             live = self.session.live.start(scan, shown, settings, plugins=chain, backend=self._backend())
@@ -129,9 +129,10 @@ class LiveSection:
                     self.session.live.follow(scan, name)
             live.show_in_3d(in_3d)
             live.show_context(context)
-        fault = self.status.text if self.status.failed else ""
+        except MITOError as error:
+            fault = str(error)
         self.update()
-        if fault:
+        if fault:  # after the update, which says what goes on
             self.status.fail(fault)
 
     def _backend(self) -> str:

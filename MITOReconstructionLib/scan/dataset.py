@@ -16,6 +16,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.scan.metadata import Metadata, read_metadata
 from MITOReconstructionLib.scan.npy import ArrayFile, block_to_fill, open_array, read_array
+from MITOReconstructionLib.scan.oddities import oddities, require_radians
 
 __all__ = ["Scan", "open_scan"]
 
@@ -180,16 +181,17 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
         sample.sinogram.memmap(),
         folder=path,
         metadata=sample.metadata,
-        warnings=sample.metadata.warnings,
+        warnings=(*sample.metadata.warnings, *oddities(path, sample.sinogram, sample.angles, sample.geometry, sample.grid)),
         _file=sample.sinogram,
     )
 
 
 class Description(NamedTuple):
-    """What the files of a sample folder say: metadata, header of the sinogram, geometry, default grid."""
+    """What the files of a sample folder say: metadata, header of the sinogram, angles as stored, geometry, default grid."""
 
     metadata: Metadata
     sinogram: ArrayFile
+    angles: NDArray[np.float64]
     geometry: ScanGeometry
     grid: VolumeGrid
 
@@ -225,6 +227,7 @@ def describe_sample(path: Path, *, growing: bool = False) -> Description:
         )
     views = None if growing else sinogram.shape[0]
     angles = _finite(path / "angles.npy", read_array(path / "angles.npy", ("views",), (views,)))
+    require_radians(path / "angles.npy", angles)
     axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (len(angles),)))
     shifts = read_array(path / "shifts.npy", ("views", "components"), (len(angles), 3))[:, 2]
     _finite(path / "shifts.npy", shifts)
@@ -235,7 +238,7 @@ def describe_sample(path: Path, *, growing: bool = False) -> Description:
         grid = _default_grid(metadata, geometry)
     except InputError as error:  # names what it makes of the files; say which folder they are in
         raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy=error.remedy) from error
-    return Description(metadata, sinogram, geometry, grid)
+    return Description(metadata, sinogram, angles, geometry, grid)
 
 
 def covered_grid(geometry: ScanGeometry, *, spacing: float | None = None) -> VolumeGrid:

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,21 @@ HINT_BYTES = 128 << 10
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """What the header of a .npy file says: path, dtype, shape, and where the data begin (bytes)."""
+    """What the header of a .npy file says: path, dtype, shape, and where the data begin (bytes).
+
+    header : the header itself, where the file is no longer to change; it is then compared at each reading.
+    """
 
     path: Path
     dtype: np.dtype[np.floating]
     shape: tuple[int, ...]
     offset: int
+    header: bytes = field(default=b"", repr=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole file, header and data."""
+        return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
     def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Read the items ``first`` to ``last`` (exclusive) along the first axis as native float32.
@@ -49,7 +58,7 @@ class ArrayFile:
         Raises
         ------
         InputError
-            When the file is shorter than its header says or is gone, or ``out`` is no such array.
+            When the file is shorter than its header says, is gone or is another one by now, or ``out`` is no such array.
 
         Notes
         -----
@@ -62,6 +71,8 @@ class ArrayFile:
         buffer = out.reshape(-1) if direct else np.empty(math.prod(shape), dtype=self.dtype)
         try:
             with self.path.open("rb", buffering=0) as file:
+                if self.header and file.read(self.offset) != self.header:
+                    raise _replaced(self)
                 file.seek(self.offset + first * item * self.dtype.itemsize)
                 view = memoryview(buffer.view(np.uint8).data)
                 while len(view):
@@ -187,8 +198,8 @@ def open_array(path: Path, axes: tuple[str, ...], *, growing: bool = False) -> A
         raise InputError(
             path, expected="C order (the last axis contiguous)", found="Fortran order", remedy="Save numpy.ascontiguousarray(array)."
         )
-    array = ArrayFile(path, dtype, shape, offset)
-    if not growing and os.path.getsize(path) < offset + math.prod(shape) * dtype.itemsize:
+    array = ArrayFile(path, dtype, shape, offset, b"" if growing else start[:offset])
+    if not growing and os.path.getsize(path) < array.nbytes:
         raise _truncated(array)
     return array
 
@@ -240,11 +251,19 @@ def _lost(array: ArrayFile, error: OSError) -> InputError:
     )
 
 
-def _truncated(array: ArrayFile) -> InputError:
-    whole = array.offset + math.prod(array.shape) * array.dtype.itemsize
+def _replaced(array: ArrayFile) -> InputError:
     return InputError(
         array.path,
-        expected=f"{whole} bytes for {array.dtype} of shape {array.shape}",
+        expected=f"{array.dtype} of shape {array.shape}, as when the scan was opened",
+        found="another header: the file was replaced",
+        remedy="Load the sample again.",
+    )
+
+
+def _truncated(array: ArrayFile) -> InputError:
+    return InputError(
+        array.path,
+        expected=f"{array.nbytes} bytes for {array.dtype} of shape {array.shape}",
         found=f"{os.path.getsize(array.path)} bytes: the file is truncated",
         remedy="Copy it again.",
     )

@@ -14,7 +14,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.live import LiveSlices, Plane, SliceResult
 from MITOReconstructionLib.scene.folder import ScanFolder
-from MITOReconstructionLib.scene.host import Node, Scene
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class
 from MITOReconstructionLib.scene.live_plot import LivePlot
 from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of, free_pin_number
 from MITOReconstructionLib.scene.scan_scene import ScanLike
@@ -125,8 +125,7 @@ class LiveScene:
     @property
     def views(self) -> dict[str, Node]:
         """The slice views of the scene by name: Red, Green, Yellow, say; none of another group, such as the projection's."""
-        collection = self.scene.GetNodesByClass("vtkMRMLSliceNode")
-        nodes = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+        nodes = nodes_of_class(self.scene, "vtkMRMLSliceNode")
         return {node.GetLayoutName(): node for node in nodes if node.GetViewGroup() == 0 and composite_of(self.scene, node) is not None}
 
     @property
