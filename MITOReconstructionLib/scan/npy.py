@@ -111,16 +111,22 @@ class ArrayFile:
         return found.st_size, found.st_mtime_ns
 
     def announce(self, first: int, last: int) -> None:
-        """Tell the system that the items ``first`` to ``last`` (exclusive) will be read soon, where it can be told.
+        """Have the system bring the items ``first`` to ``last`` (exclusive) from the disk into its cache, if it can.
 
-        It then reads them from the disk into its own cache while this process computes.
+        Linux is told, and does it while this process computes. Elsewhere they are read and forgotten, so this is for a
+        thread for which nobody waits. A file that is gone is told when it is read.
         """
-        if sys.platform == "linux":
-            item = math.prod(self.shape[1:]) * self.dtype.itemsize
-            begin, end = self.offset + first * item, self.offset + last * item
-            with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
+        item = math.prod(self.shape[1:]) * self.dtype.itemsize
+        begin, end = self.offset + first * item, self.offset + last * item
+        with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
+            if sys.platform == "linux":
                 for place in range(begin, end, HINT_BYTES):
                     os.posix_fadvise(file.fileno(), place, min(HINT_BYTES, end - place), os.POSIX_FADV_WILLNEED)
+            else:
+                file.seek(begin)
+                part = memoryview(bytearray(HINT_BYTES))
+                while begin < end and (count := file.readinto(part[: end - begin])):
+                    begin += count
 
     def memmap(self) -> NDArray[np.floating]:
         """A read-only memory map of the whole array, in the file's own dtype."""
