@@ -10,6 +10,7 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from MITOReconstructionLib.errors import MITOError
 from MITOReconstructionLib.panels.drop import DropArea
 from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.preferences import read_preferences
@@ -161,6 +162,20 @@ class DataSection:
         for name, _folder in self.samples:
             self.sample.addItem(name)
         self.update()
+
+    def look_again(self) -> None:
+        """List the folder's samples again where there are others by now: somebody has copied or corrected some."""
+        folder, chosen = str(self.folder.currentPath), self.sample.currentText
+        if not folder or self.watch.job is not None:
+            return
+        try:
+            found = self.session.samples(folder)
+        except MITOError:  # as it is said already, or where a sample is chosen
+            found = []
+        if found != self.samples:
+            self._list(folder)
+            names = [name for name, _folder in self.samples]
+            self.sample.currentIndex = names.index(chosen) if chosen in names else 0 if names else -1
 
     def _restore_folder(self) -> None:
         """Go to the data folder of a scene that was opened."""

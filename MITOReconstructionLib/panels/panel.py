@@ -65,10 +65,11 @@ class Panel:
             self.buttons[1].collapsed = False
 
     def enter(self) -> None:
-        """The module is opened: take up what the scene has, and give the chosen region its handles back."""
+        """The module is opened: take up what the scene and the data folder have, and give the chosen region its handles back."""
         if not self.session.opened.scans:
             self.session.restore()
         self.session.opened.paused = False
+        self.data.look_again()
 
     def exit(self) -> None:
         """Another module is opened: no handles meanwhile."""

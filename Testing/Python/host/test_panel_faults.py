@@ -130,3 +130,19 @@ def test_a_scene_for_which_there_is_no_room(host: Host, loaded: Any, tmp_path: P
     with pytest.raises(WorkError, match=r"a\.mrb: needs .* to be unpacked; 1000 bytes are free in"):
         load_scene(tmp_path / "a.mrb", host.scene)
     assert loaded.session.scan.name == "cylinder"
+
+
+def test_a_data_folder_is_listed_again_when_the_module_is_opened(host: Host, panel: Any, sample: Path, tmp_path: Path) -> None:
+    panel.data.folder.currentPath = str(tmp_path)
+    assert not panel.data.load_button.enabled
+    for name in ("b", "a"):
+        copy(sample, tmp_path / name)
+        panel.exit()
+        panel.enter()
+        assert (panel.data.sample.currentText, panel.data.load_button.enabled) == ("b", True)
+    panel.data.load_button.click()
+    assert panel.session.scan.name == "b"
+    shutil.rmtree(tmp_path / "b")
+    panel.enter()
+    assert [panel.data.sample.itemText(place) for place in range(panel.data.sample.count)] == ["a"]
+    assert panel.session.scan.name == "b"  # what is open stays open
