@@ -60,7 +60,7 @@ class LiveDevice:
     def __init__(self, backend: str | Backend) -> None:
         chosen = choose_backend(backend, FBP)
         self.gpu = chosen if isinstance(chosen, CudaBackend) else None
-        self.description = chosen.description
+        self.description = chosen.description if self.gpu is not None else "CPU"
 
     @cached_property
     def work(self) -> GpuWork:

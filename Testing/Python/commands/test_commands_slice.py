@@ -20,7 +20,7 @@ def test_a_slice_is_the_plane_of_the_volume(cli, tmp_path, sample):
     side = grid.spacing[0]
     words = ("--u", 1, 0, 0, "--v", 0, 0, 2, "--shape", grid.shape[0], grid.shape[2], "--spacing", side)
     origin = (grid.origin[0], grid.centres(1)[4], grid.origin[2])
-    outcome = cli("slice", sample, "--origin", *origin, *words, "--output", target, "--parameter", "filter_type=Hann")
+    outcome = cli("slice", sample, "--origin", *origin, *words, "--output", target, "--parameter", "filter_type=Hann", "--backend", "cpu")
     assert outcome.status == 0, outcome.err
     assert outcome.out.startswith(f"{target}: {grid.shape[0]} x {grid.shape[2]} pixels of ")
     data, header = nrrd.read(str(target))
@@ -31,6 +31,7 @@ def test_a_slice_is_the_plane_of_the_volume(cli, tmp_path, sample):
     volume = mito.load_volume(whole)[0]
     assert np.abs(data[:, :, 0] - volume[:, 4]).max() < 1e-4 * volume.max()
     assert "Hann" in header["settings"]
+    assert header["backend"] == "CPU"
 
 
 def test_views_and_progress(cli, tmp_path, sample):
