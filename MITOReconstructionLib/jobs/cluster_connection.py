@@ -112,7 +112,7 @@ def require_versions(client: Any, workers: Sequence[str]) -> None:
     others = [
         f"{where} has {version}" if isinstance(version, str) else f"{where} has none ({summary(version)})"
         for where, version in found.items()
-        if version != __version__
+        if version != __version__ and not isinstance(version, OSError)  # it has died meanwhile
     ]
     if others:
         raise other_versions(others, __version__)
@@ -122,7 +122,7 @@ def require_folders(client: Any, workers: Sequence[str], folders: Sequence[str])
     """Raise an InputError that names the workers that do not see a sample's folder."""
     for folder in folders:
         sees = client.run(os.path.isfile, os.path.join(folder, "metadata.json"), workers=list(workers), on_error="return")
-        blind = [worker for worker, answer in sees.items() if answer is not True]
+        blind = [worker for worker, answer in sees.items() if answer is not True and not isinstance(answer, OSError)]
         if blind:
             raise InputError(
                 folder,

@@ -102,13 +102,23 @@ def opengl() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A Dask cluster of two worker processes on loopback."""
     running = start_cluster(tmp_path_factory.mktemp("cluster"), 2)
     try:
         yield running
     finally:
         running.end()
+
+
+@pytest.fixture
+def cluster(running_cluster: Cluster) -> Cluster:
+    """The cluster with all its workers, also where the test before has killed some."""
+    from distributed import Client
+
+    with Client(running_cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    return running_cluster
 
 
 @pytest.fixture

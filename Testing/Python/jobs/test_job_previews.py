@@ -60,7 +60,7 @@ def test_one_that_is_not_taken_holds_the_next_back(ball: Scan, faulty: str, proc
     job = Job(ball, grid=GRID, method=faulty, parameters={"how": "shows_on"}, process=process, preview_every=1)
     job.start()
     first = until(job.take_preview)
-    until(lambda: job.progress.iteration >= first.iteration + 250)  # type: ignore[union-attr, attr-defined, operator]
+    until(lambda: job.progress is not None and job.progress.iteration >= first.iteration + 250)  # type: ignore[attr-defined, operator]
     waiting = job.take_preview()
     assert waiting is not None
     assert waiting.iteration < first.iteration + 200  # type: ignore[attr-defined]
