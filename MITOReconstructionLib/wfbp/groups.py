@@ -6,8 +6,8 @@ on a layer can be added before they are resampled along z, and from there on the
 step of the fast backprojections that add neighbouring directions on coarse grids, as Basu and Bresler, 'O(N^2 log N) filtered
 backprojection reconstruction algorithm for tomography', IEEE Trans. Image Process. 9 (2000) 1760.
 
-What is left out is that the sources of those beams differ a little in height, and the points of a ray in their distance to
-them; :func:`beams_together` bounds both.
+What is left out is that the sources of those beams differ a little in height. That points of a ray differ in their distance to
+them, and so in the row that sees them, is made up for by whole rows. :func:`beams_together` bounds both.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ SAMPLES = 1.7
 RISE = 0.25
 """Part of a voxel's height by which the source of one of them is higher or lower than the middle of all, at most."""
 
-DEPTH = 0.34
-"""Part of the distance of two layers by which a point is nearer to one of their sources than to the middle of all, at most."""
+TILT = 0.01
+"""Part by which a point is nearer to one of their sources than to the middle of all, at most."""
 
 ASIDE = 0.1
 """Part of a voxel by which a ray lies aside where it meets a layer, at most, because several layers share a sum."""
@@ -68,10 +68,16 @@ class Rays(NamedTuple):
 
 
 class Taps(NamedTuple):
-    """Which rays are added: first samples and weights; sine, and one less the cosine, of the angles from the middle to each beam."""
+    """Which rays are added.
+
+    first, weight : first samples and weights, four of each beam;
+    moved : by how many rows sixteen rows lie higher in a beam, [beam * parts + part];
+    sin, cos_off : sine, and one less the cosine, of the angle from the middle to each beam.
+    """
 
     first: NDArray[np.int64]
     weight: NDArray[np.float32]
+    moved: NDArray[np.int64]
     sin: NDArray[np.float64]
     cos_off: NDArray[np.float64]
 
@@ -111,8 +117,8 @@ def beams_together(tables: BeamTables, grid: VolumeGrid, rows: int) -> tuple[int
     while count > 1:
         off = 0.5 * (count - 1)
         aside = math.sin(off * tables.theta_step)
-        if off * rise <= RISE * height and aside * widest <= DEPTH * apart:
-            return count, max(1, int(2.0 * ASIDE * width / (aside * apart)))
+        if off * rise <= RISE * height and aside * widest <= TILT * tables.radius:
+            return count, 1 + int(2.0 * ASIDE * width / (aside * apart))
         count //= 2
     return 1, 1
 
@@ -132,15 +138,15 @@ def add_rays(lines, ray, rays, beams, taps, size, low, high, tables):  # type: i
     Row r of the ray number n is written to ``lines[n * width + r]``; what follows ``high`` may change too. ``size`` is the layer's
     magnification.
     """
-    width, count = len(lines) // CHUNK, 4 * beams.number
-    first, weight, samples = taps.first, taps.weight, beams.flat
-    last = len(tables.reach) - 1
-    room = len(samples) - ((beams.first + beams.number) * len(tables.reach) - 1) * beams.rows  # from a ray's first sample on, at least
+    width, first, weight, moved, samples = len(lines) // CHUNK, taps.first, taps.weight, taps.moved, beams.flat
+    last, begin, parts = len(tables.reach) - 1, low // LANES * LANES, len(taps.moved) // beams.number
+    room = len(samples) - ((beams.first + beams.number) * (last + 1) - 1) * beams.rows  # from a ray's first sample on, at least
+    middle = 0.5 * (beams.rows - LANES) - tables.row_middle / tables.row_pitch
     for n in range(rays):
-        step = (tables.distance[ray + n] / size - tables.reach[ray + n]) / tables.t_step
-        aside = tables.t_first / tables.t_step + (ray + n)
+        depth, t = tables.distance[ray + n] / size - tables.reach[ray + n], tables.t_first + (ray + n) * tables.t_step
         for number in range(beams.number):
-            place = min(max((ray + n) + step * taps.sin[number] - aside * taps.cos_off[number], 0.0), float(last))
+            place = ray + n + (depth * taps.sin[number] - t * taps.cos_off[number]) / tables.t_step
+            place = min(max(place, 0.0), float(last))
             whole = min(int(place), last - 1)
             o, p = np.uintp(4 * int((place - whole) * FRACTIONS + 0.5)), np.uintp(4 * number)
             base = (beams.first + number) * (last + 1)
@@ -150,15 +156,26 @@ def add_rays(lines, ray, rays, beams, taps, size, low, high, tables):  # type: i
             first[p + np.uintp(3)] = (base + min(whole + 2, last)) * beams.rows
             for i in range(4):
                 weight[p + np.uintp(i)] = KERNEL[o + np.uintp(i)]
-        k, line = low, n * width
+            # nearer to the source, the same point is seen farther from the source's height: by whole rows, 16 at a time
+            near = tables.reach[whole] + depth - t * taps.sin[number] - depth * taps.cos_off[number]
+            stretch = tables.distance[whole] / (near * size) - 1.0
+            for part in range(begin // LANES, (high + 4 * LANES) // LANES):
+                off = stretch * (part * LANES - middle)
+                shift = int(off + 0.5) if off > 0.0 else -int(0.5 - off)
+                moved[np.uintp(number * parts + part)] = max(-part * LANES, min(shift, max(0, beams.rows - LANES - part * LANES)))
+        k, line = begin, n * width
         while k < high and k + 4 * LANES <= room:  # four sums at a time, because each has to wait for itself
             a = b = c = d = zero()
-            for i in range(count):
-                at, part = first[np.uintp(i)] + k, weight[np.uintp(i)]
-                a = multiply_add(load(samples, at), part, a)
-                b = multiply_add(load(samples, at + LANES), part, b)
-                c = multiply_add(load(samples, at + 2 * LANES), part, c)
-                d = multiply_add(load(samples, at + 3 * LANES), part, d)
+            for number in range(beams.number):
+                at = np.uintp(number * parts + k // LANES)
+                ka, kb = k + moved[at], k + LANES + moved[at + np.uintp(1)]
+                kc, kd = k + 2 * LANES + moved[at + np.uintp(2)], k + 3 * LANES + moved[at + np.uintp(3)]
+                for i in range(4 * number, 4 * number + 4):
+                    at, part = first[np.uintp(i)], weight[np.uintp(i)]
+                    a = multiply_add(load(samples, at + ka), part, a)
+                    b = multiply_add(load(samples, at + kb), part, b)
+                    c = multiply_add(load(samples, at + kc), part, c)
+                    d = multiply_add(load(samples, at + kd), part, d)
             store(lines, line + k, a)
             store(lines, line + k + LANES, b)
             store(lines, line + k + 2 * LANES, c)
@@ -166,8 +183,8 @@ def add_rays(lines, ray, rays, beams, taps, size, low, high, tables):  # type: i
             k += 4 * LANES
         for row in range(k, high):
             value = np.float32(0.0)
-            for i in range(count):
-                value += weight[i] * samples[first[i] + row]
+            for i in range(4 * beams.number):
+                value += weight[i] * samples[first[i] + row + moved[i // 4 * parts + row // LANES]]
             lines[line + row] = value
 
 
@@ -176,5 +193,9 @@ def group_taps(beams, tables):  # type: ignore[no-untyped-def]
     """Work space of :func:`add_rays` for some beams."""
     angles = (np.arange(beams.number) - 0.5 * (beams.number - 1)) * tables.theta_step
     return Taps(
-        np.empty(4 * beams.number, np.int64), np.empty(4 * beams.number, np.float32), np.sin(angles), 2.0 * np.sin(0.5 * angles) ** 2
+        np.empty(4 * beams.number, np.int64),
+        np.empty(4 * beams.number, np.float32),
+        np.empty(beams.number * (beams.rows // LANES + 6), np.int64),
+        np.sin(angles),
+        2.0 * np.sin(0.5 * angles) ** 2,
     )
