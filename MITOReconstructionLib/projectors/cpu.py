@@ -20,6 +20,7 @@ from MITOReconstructionLib.projectors import cpu_kernels as kernels
 from MITOReconstructionLib.projectors.arguments import PROJECTION_AXES, VOLUME_AXES, Report, blocks, input_array, output_array
 from MITOReconstructionLib.projectors.cpu_layout import make_plan
 from MITOReconstructionLib.projectors.cpu_prepare import prepare_views
+from MITOReconstructionLib.projectors.cpu_resample import whole_vectors
 
 __all__ = ["CpuBackend", "back", "forward"]
 
@@ -76,13 +77,13 @@ def forward(
     if not len(seen):
         return target
     plan = make_plan(geometry, grid, index)
-    voxels = _kernel_input(source)
+    voxels = _kernel_input(source).reshape(-1)
     threads = numba.get_num_threads()
     for first, last in blocks(len(seen), _views_per_block(geometry, grid, threads), report):
         block = seen[first:last]
         parts = min(max(1, math.ceil(threads / len(block))), detector.columns)
         with KERNELS:
-            kernels.forward_views(voxels, *plan.views(slice(None)), block, parts, plan.cone, target, accumulate)
+            kernels.forward_views(voxels, grid.shape, *plan.views(slice(None)), block, parts, plan.cone, target, accumulate)
     return target
 
 
@@ -133,19 +134,16 @@ def back(
     if not len(seen):
         return target
     plan = make_plan(geometry, grid, index)
-    fine, coarse = _resamplings(geometry, grid)
-    per_view = 4 * detector.columns * (fine * detector.rows + coarse * (detector.rows + 1))
-    size = min(len(seen), max(1, BLOCK_BYTES // per_view), _views_per_block(geometry, grid, numba.get_num_threads()))
-    values = np.empty((size, detector.columns, detector.rows) if fine else (1, 0, 0), dtype=np.float32)
-    sums = np.empty((size, detector.columns, detector.rows + 1) if coarse else (1, 0, 0), dtype=np.float32)
-    means = np.empty((size, detector.columns))
+    rows = whole_vectors(detector.rows)
+    size = min(len(seen), max(1, BLOCK_BYTES // (4 * detector.columns * rows)), _views_per_block(geometry, grid, numba.get_num_threads()))
+    values = np.empty((size, detector.columns, rows), dtype=np.float32)
     for first, last in blocks(len(seen), size, report):
         block = seen[first:last]
         whole = block[-1] - block[0] + 1 == len(block)
         pixels = _kernel_input(source[block[0] : block[-1] + 1] if whole else source[block])
         with KERNELS:
-            prepare_views(pixels, plan.cone, values, sums, means)
-            kernels.back_views(values, sums, means, *plan.views(block), target)
+            prepare_views(pixels, plan.cone, values)
+            kernels.back_views(values.reshape(-1), *plan.views(block), target.reshape(-1), grid.shape)
     return target
 
 
@@ -170,21 +168,6 @@ def _seen(geometry: ScanGeometry, grid: VolumeGrid, index: NDArray[np.intp]) -> 
     margin = np.array(grid.spacing)
     seen = geometry.select(index).views_seeing(np.array(grid.minimum) - margin, np.array(grid.maximum) + margin)
     return np.flatnonzero(seen)
-
-
-def _resamplings(geometry: ScanGeometry, grid: VolumeGrid) -> tuple[bool, bool]:
-    """Whether some voxel may be shorter than a projected row, and whether some voxel may be longer (wide bounds)."""
-    d = geometry.detector
-    x = max(abs(grid.minimum[0]), abs(grid.maximum[0]))
-    y = max(abs(grid.minimum[1]), abs(grid.maximum[1]))
-    radius = math.hypot(x, y) + max(grid.spacing)
-    distance = geometry.source_to_detector
-    offset = 0.0 if d.is_flat else abs(distance - d.curvature_radius)
-    near, far = (distance, distance) if d.is_flat else (max(1e-3, d.curvature_radius - offset), d.curvature_radius + offset)
-    row = d.row_pitch / grid.spacing[2]
-    longest = row * (geometry.source_radius + radius) / near
-    shortest = row * max(0.0, geometry.source_radius - radius) / far
-    return longest >= 0.999, shortest <= 1.001
 
 
 def _views_per_block(geometry: ScanGeometry, grid: VolumeGrid, threads: int) -> int:

@@ -46,13 +46,11 @@ class View(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of one thread, one array a purpose; unpacked once for a tile, since each access counts references."""
 
-    corners: NDArray[np.float64]  # float64 (TILE + 1, TILE + 1): column positions of a tile's corners
-    weights: NDArray[np.float64]  # float64 (columns,): of the detector columns that a voxel column falls on
-    indices: NDArray[np.int32]  # (outputs + 1,): whole part of positions ...
-    share: NDArray[np.float32]  # ... and the rest
-    edges: NDArray[np.floating]  # (outputs + 1,): looked-up sums
-    line: NDArray[np.float32]  # (outputs,): resampled values
-    source: NDArray[np.floating]  # (inputs + 2,): what is resampled, or its prefix sums
+    table: NDArray[np.float64]  # float64 (TABLE,): how a tile's columns meet the detector
+    shares: NDArray[np.float32]  # (SHARES,): and what part of each falls on the detector's columns
+    weights: NDArray[np.float32]  # (columns,): of the detector columns that one voxel column falls on
+    line: NDArray[np.float32]  # (BEFORE + inputs + LANES + AFTER,): what is resampled, between zeros
+    out: NDArray[np.float32]  # (outputs + LANES,): resampled values
 
 
 class Plan(NamedTuple):

@@ -1,0 +1,215 @@
+"""Sixteen floats at a time for the CPU projector's kernels: vectors as values in numba, as in the backprojection's lanes.py.
+
+LLVM vectorises a loop where it can show that what is written is not read by it; numba does not tell it that arrays never
+overlap. These functions say what is loaded, computed and stored at once. (wfbp, which has such vectors too, lies above the
+projectors, so that they cannot be imported from there.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+from numba.np import arrayobj
+
+__all__ = ["LANES", "add", "load", "long_overlaps", "multiply_add", "scale", "short_overlaps", "store"]
+
+LANES = 16
+"""Floats in a vector: one AVX-512 register, two of AVX2, four of SSE or Neon."""
+
+FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+FLOATS, INTS, LONGS = ir.VectorType(FLOAT, LANES), ir.VectorType(INT32, LANES), ir.VectorType(INT64, LANES)
+FAST = ("contract", "nsz", "arcp")
+"""No 'reassoc': the split of positions into a high and a low part must stay as written."""
+
+PICKS = numba.config.CPU_NAME is None and bool(get_host_cpu_features().get("avx512f", False))
+"""Whether kernels are compiled for a processor that picks from two registers at once (AVX-512)."""
+
+
+class FloatLanes(types.Type):  # type: ignore[misc]
+    """Numba's type of a vector."""
+
+    def __init__(self) -> None:
+        super().__init__(name="FloatLanes")
+
+
+lanes = FloatLanes()
+
+
+@register_model(FloatLanes)
+class FloatLanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    """A vector is an LLVM vector, in memory and in registers."""
+
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, FLOATS)
+
+
+def _splat(builder: Any, value: Any, kind: Any) -> Any:
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(INT32, 0))
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), ir.Constant(INTS, [0] * LANES))
+
+
+def _floats(value: float) -> Any:
+    return ir.Constant(FLOATS, [value] * LANES)
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Pointer to an item of a one-dimensional contiguous array."""
+    return builder.gep(arrayobj.make_array(kind)(context, builder, array).data, [index])
+
+
+def _load(builder: Any, pointer: Any, offset: int = 0) -> Any:
+    place = builder.gep(pointer, [ir.Constant(INT64, offset)])
+    return builder.load(builder.bitcast(place, FLOATS.as_pointer()), align=4)
+
+
+@intrinsic
+def load(_typing: Any, array: Any, index: Any) -> Any:
+    """The vector at ``array[index : index + LANES]`` of a one-dimensional contiguous float32 array."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _load(builder, _address(context, builder, signature.args[0], values[0], values[1]))
+
+    return lanes(array, types.intp), codegen
+
+
+@intrinsic
+def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Write a vector to ``array[index : index + LANES]``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place = _address(context, builder, signature.args[0], values[0], values[1])
+        builder.store(values[2], builder.bitcast(place, FLOATS.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), codegen
+
+
+@intrinsic
+def add(_typing: Any, left: Any, right: Any) -> Any:
+    """The sum of two vectors."""
+    return lanes(lanes, lanes), lambda context, builder, signature, values: builder.fadd(values[0], values[1], flags=FAST)
+
+
+@intrinsic
+def scale(_typing: Any, vector: Any, factor: Any) -> Any:
+    """A vector times a float32."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.fmul(values[0], _splat(builder, values[1], FLOATS), flags=FAST)
+
+    return lanes(lanes, types.float32), codegen
+
+
+@intrinsic
+def multiply_add(_typing: Any, vector: Any, factor: Any, addend: Any) -> Any:
+    """``vector * factor + addend`` with a float32 factor."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        product = builder.fmul(values[0], _splat(builder, values[1], FLOATS), flags=FAST)
+        return builder.fadd(product, values[2], flags=FAST)
+
+    return lanes(lanes, types.float32, lanes), codegen
+
+
+def _call(builder: Any, name: str, result: Any, *values: Any) -> Any:
+    """Call one of LLVM's functions."""
+    kind = ir.FunctionType(result, [value.type for value in values])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
+
+def _largest(builder: Any, left: Any, right: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", left, right), left, right)
+
+
+def _smallest(builder: Any, left: Any, right: Any) -> Any:
+    return builder.select(builder.fcmp_ordered("<", left, right), left, right)
+
+
+def _places(builder: Any, start: Any, high: Any, low: Any, largest: int) -> tuple[Any, Any]:
+    """Whole and fractional part of start + (high + low) * lane, the whole part at most ``largest``.
+
+    ``high`` has so few digits that its products are exact: the rest is right to float32's last digit.
+    """
+    ramp = ir.Constant(FLOATS, [float(lane) for lane in range(LANES)])
+    coarse = builder.fmul(ramp, _splat(builder, high, FLOATS), flags=FAST)
+    fine = builder.fmul(ramp, _splat(builder, low, FLOATS), flags=FAST)
+    fine = builder.fadd(fine, _splat(builder, start, FLOATS), flags=FAST)
+    whole = builder.fptosi(builder.fadd(coarse, fine, flags=FAST), INTS)
+    limit = ir.Constant(INTS, [largest] * LANES)
+    whole = builder.select(builder.icmp_signed("<", whole, limit), whole, limit)
+    share = builder.fadd(builder.fsub(coarse, builder.sitofp(whole, FLOATS), flags=FAST), fine, flags=FAST)
+    return whole, share
+
+
+def _picked(builder: Any, line: Any, whole: Any, offset: int) -> Any:
+    """The samples ``line[offset + whole]``, whole 0 .. 2 LANES - 1."""
+    if PICKS:
+        low, high = _load(builder, line, offset), _load(builder, line, offset + LANES)
+        return _call(builder, "llvm.x86.avx512.vpermi2var.ps.512", FLOATS, low, whole, high)
+    pointers, mask = ir.VectorType(FLOAT.as_pointer(), LANES), ir.VectorType(ir.IntType(1), LANES)
+    start = builder.ptrtoint(builder.gep(line, [ir.Constant(INT64, offset)]), INT64)
+    places = builder.add(builder.shl(builder.zext(whole, LONGS), ir.Constant(LONGS, [2] * LANES)), _splat(builder, start, LONGS))
+    rest = ir.Constant(INT32, 4), ir.Constant(mask, [1] * LANES), _floats(0.0)
+    return _call(builder, f"llvm.masked.gather.v{LANES}f32.v{LANES}p0", FLOATS, builder.inttoptr(places, pointers), *rest)
+
+
+@intrinsic
+def short_overlaps(_typing: Any, array: Any, base: Any, start: Any, high: Any, low: Any, width: Any, excess: Any) -> Any:
+    """Overlap sums of intervals no longer than a sample (step <= 1), one a lane: at most two samples each.
+
+    Interval ``lane`` is [p, p + step] with p = start + (high + low) * lane, where sample i of the line is [i, i + 1].
+
+    Parameters
+    ----------
+    array : float32, one-dimensional, contiguous
+    base : int
+        Index of the line's sample 0 in the array; ``base`` to ``base + 2 LANES`` (inclusive) must be in the array.
+    start : float32
+        0 to 1.
+    high, low : float32
+        The step in two parts; ``high`` has so few digits that its multiples are exact.
+    width, excess : float32
+        The step, and the step less 1.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array, base, start, high, low, width, excess = values
+        line = _address(context, builder, signature.args[0], array, base)
+        whole, share = _places(builder, start, high, low, 2 * LANES - 1)
+        left, right = _picked(builder, line, whole, 0), _picked(builder, line, whole, 1)
+        part = _largest(builder, builder.fadd(share, _splat(builder, excess, FLOATS), flags=FAST), _floats(0.0))
+        rise = builder.fmul(builder.fsub(right, left, flags=FAST), part, flags=FAST)
+        return builder.fadd(builder.fmul(left, _splat(builder, width, FLOATS), flags=FAST), rise, flags=FAST)
+
+    return lanes(array, types.intp, *[types.float32] * 5), codegen
+
+
+@intrinsic
+def long_overlaps(_typing: Any, array: Any, base: Any, start: Any, high: Any, low: Any, excess: Any) -> Any:
+    """As :func:`short_overlaps` for intervals of one to two samples (1 < step <= 2): at most three samples each.
+
+    ``base`` to ``base + 2 LANES + 1`` (inclusive) must be in the array.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array, base, start, high, low, excess = values
+        line = _address(context, builder, signature.args[0], array, base)
+        whole, share = _places(builder, start, high, low, 2 * LANES - 1)
+        one, end = _floats(1.0), builder.fadd(share, _splat(builder, excess, FLOATS), flags=FAST)
+        weights = (
+            builder.fsub(one, share, flags=FAST),
+            _smallest(builder, end, one),
+            _largest(builder, builder.fsub(end, one, flags=FAST), _floats(0.0)),
+        )
+        total = _floats(0.0)
+        for offset, weight in enumerate(weights):
+            total = builder.fadd(builder.fmul(_picked(builder, line, whole, offset), weight, flags=FAST), total, flags=FAST)
+        return total
+
+    return lanes(array, types.intp, *[types.float32] * 5), codegen
