@@ -134,16 +134,17 @@ def back(
     if not len(seen):
         return target
     plan = make_plan(geometry, grid, index)
-    rows = whole_vectors(detector.rows)
-    size = min(len(seen), max(1, BLOCK_BYTES // (4 * detector.columns * rows)), _views_per_block(geometry, grid, numba.get_num_threads()))
-    values = np.empty((size, detector.columns, rows), dtype=np.float32)
+    ranges = plan.columns[seen]
+    rows, columns = whole_vectors(detector.rows), max(1, int(np.ptp(ranges, axis=1).max()))
+    size = min(len(seen), max(1, BLOCK_BYTES // (4 * columns * rows)), _views_per_block(geometry, grid, numba.get_num_threads()))
+    values = np.empty((size, columns, rows), dtype=np.float32)
     for first, last in blocks(len(seen), size, report):
         block = seen[first:last]
         whole = block[-1] - block[0] + 1 == len(block)
         pixels = _kernel_input(source[block[0] : block[-1] + 1] if whole else source[block])
         with KERNELS:
-            prepare_views(pixels, plan.cone, values)
-            kernels.back_views(values.reshape(-1), *plan.views(block), target.reshape(-1), grid.shape)
+            prepare_views(pixels, plan.cone, plan.columns[block], values)
+            kernels.back_views(values, *plan.views(block), target.reshape(-1), grid.shape)
     return target
 
 

@@ -12,9 +12,27 @@ import math
 import numba
 import numpy as np
 
+from MITOReconstructionLib.projectors.cpu_lanes import read, write
+
 __all__ = [
-    "BASE", "COUNT", "FAST", "FIELDS", "FACTOR", "ORIGIN", "ROW_FIRST", "ROW_LAST", "SHARES", "SHARE_COLUMNS", "STEP", "TABLE",
-    "TILE", "TILE_COLUMNS", "VOXEL_FIRST", "VOXEL_LAST", "column_weights", "footprints",
+    "BASE",
+    "COUNT",
+    "FACTOR",
+    "FAST",
+    "FIELDS",
+    "ORIGIN",
+    "ROW_FIRST",
+    "ROW_LAST",
+    "SHARES",
+    "SHARE_COLUMNS",
+    "STEP",
+    "TABLE",
+    "TILE",
+    "TILE_COLUMNS",
+    "VOXEL_FIRST",
+    "VOXEL_LAST",
+    "column_weights",
+    "footprints",
 ]  # fmt: skip
 
 FAST = {"contract", "nsz", "arcp"}
@@ -191,21 +209,19 @@ def footprints(lay, view, voxels, x_first, y_first, first, last, table, shares):
 
 
 @device
-def column_weights(table, shares, n, factor, first, last, weights):
-    """Weights of the detector columns first..last that column ``n`` of a tile falls on: its shares times a factor.
+def column_weights(base, corners, shares, factor, start, stop, weights):
+    """Weights of the detector columns start..stop of a footprint that begins at column ``base``: its shares times a factor.
 
-    Returns the first such detector column and their number.
+    ``corners`` are T0 to T3, ``shares`` the address of the first of the footprint, which are TILE_COLUMNS apart, or 0 where
+    they are not tabulated; ``weights`` the address that they are written to.
     """
-    base, count = int(table[BASE + n]), int(table[COUNT + n])
-    start, stop = max(first, base), min(last, base + count)
-    if count <= SHARE_COLUMNS:
-        for column in range(start, stop):
-            weights[column - start] = np.float32(factor) * shares[(column - base) * TILE_COLUMNS + n]
-        return start, stop - start
-    t0, t1, t2, t3 = table[T0 + n], table[T1 + n], table[T2 + n], table[T3 + n]
+    if shares:
+        for c in range(start - base, stop - base):
+            write(weights, base + c - start, np.float32(factor) * read(shares, c * TILE_COLUMNS))
+        return
+    t0, t1, t2, t3 = corners
     before = trapezoid(float(start - base), t0, t1, t2, t3)
     for column in range(start, stop):
         after = trapezoid(column + 1.0 - base, t0, t1, t2, t3)
-        weights[column - start] = np.float32(factor * (after - before))
+        write(weights, column - start, np.float32(factor * (after - before)))
         before = after
-    return start, stop - start

@@ -23,14 +23,20 @@ import numba
 import numpy as np
 
 from MITOReconstructionLib.projectors.cpu_footprints import (
+    BASE,
     COUNT,
     FACTOR,
     FAST,
     ORIGIN,
     ROW_FIRST,
     ROW_LAST,
+    SHARE_COLUMNS,
     SHARES,
     STEP,
+    T0,
+    T1,
+    T2,
+    T3,
     TABLE,
     TILE,
     VOXEL_FIRST,
@@ -38,9 +44,9 @@ from MITOReconstructionLib.projectors.cpu_footprints import (
     column_weights,
     footprints,
 )
-from MITOReconstructionLib.projectors.cpu_lanes import LANES, add, load, multiply_add, scale, store
+from MITOReconstructionLib.projectors.cpu_lanes import LANES, add, fetch, load, multiply_add, read, scale, store, write
 from MITOReconstructionLib.projectors.cpu_layout import Scratch, View
-from MITOReconstructionLib.projectors.cpu_resample import AFTER, BEFORE, aligned, copy_run, overlaps, whole_vectors
+from MITOReconstructionLib.projectors.cpu_resample import AFTER, BEFORE, aligned, close, copy_run, overlaps, whole_vectors
 
 __all__ = ["back_views", "forward_views"]
 
@@ -48,23 +54,39 @@ device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
 kernel = numba.njit(parallel=True, nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 
 
+AHEAD = 2  # voxel columns that are fetched into the cache before they are worked on
+
+
 @device
 def scratch(columns, inputs, outputs):
     """Working memory of one thread, for lines of so many inputs and outputs."""
     line = aligned(BEFORE + inputs + LANES + AFTER)
     line[:BEFORE] = np.float32(0.0)
-    return Scratch(np.empty(TABLE), np.empty(SHARES, np.float32), np.empty(columns, np.float32), line, aligned(whole_vectors(outputs) + LANES))
+    return Scratch(
+        np.empty(TABLE), np.empty(SHARES, np.float32), np.empty(columns, np.float32), line, aligned(whole_vectors(outputs) + LANES)
+    )
 
 
 @device
 def all_zero(volume, first, count):
     """Whether a run of voxels adds nothing: within a hole, or where a volume was clipped."""
-    if volume[first + count // 2] != np.float32(0.0):  # as nearly always
+    if read(volume, first + count // 2) != np.float32(0.0):  # as nearly always
         return False
-    found = np.int32(0)
-    for k in range(first, first + count):
-        found |= np.int32(volume[k] != np.float32(0.0))
-    return found == 0
+    k = first
+    while k < first + count and read(volume, k) == np.float32(0.0):
+        k += 1
+    return k == first + count
+
+
+@device
+def weigh(table, shares, n, factor, first, last, weights):
+    """Weights of the detector columns first..last that column ``n`` of a tile falls on; returns the first and their number."""
+    base, count = int(table[BASE + n]), int(table[COUNT + n])
+    start, stop = max(first, base), min(last, base + count)
+    corners = table[T0 + n], table[T1 + n], table[T2 + n], table[T3 + n]
+    place = shares.ctypes.data + 4 * n if count <= SHARE_COLUMNS else 0
+    column_weights(base, corners, place, factor, start, stop, weights)
+    return start, stop - start
 
 
 # ---- forward ------------------------------------------------------------------------------------------------------------
@@ -74,7 +96,7 @@ def all_zero(volume, first, count):
 def spread(line, count, weights, columns, image, place, stride):
     """Add a line, times a weight each, to neighbouring columns of an image, whole vectors from ``place`` on."""
     for c in range(columns):
-        weight, column = weights[c], place + c * stride
+        weight, column = read(weights, c), place + c * stride
         for k in range(0, count, LANES):
             store(image, column + k, multiply_add(load(line, k), weight, load(image, column + k)))
 
@@ -83,7 +105,8 @@ def spread(line, count, weights, columns, image, place, stride):
 def forward_tile(volume, shape, lay, view, x_first, y_first, first, last, image, memory):
     """Add a tile of voxel columns to the detector columns first..last, which an image holds, of one view."""
     nx, ny, nz = shape
-    table, shares, weights, line, out = memory
+    table, shares = memory.table, memory.shares
+    weights, line, out = memory.weights.ctypes.data, memory.line.ctypes.data, memory.out.ctypes.data
     if not footprints(lay, view, nz, x_first, y_first, first, last, table, shares):
         return
     stride = whole_vectors(lay.rows)
@@ -94,41 +117,49 @@ def forward_tile(volume, shape, lay, view, x_first, y_first, first, last, image,
                 continue
             step, k0 = table[STEP + n], int(table[VOXEL_FIRST + n])
             voxels, begin = int(table[VOXEL_LAST + n]) - k0, ((x_first + i) * ny + y_first + j) * nz + k0
+            for k in range(0, voxels + LANES, LANES):
+                fetch(volume, begin + AHEAD * nz + k)
             if all_zero(volume, begin, voxels):
                 continue
             row = int(table[ROW_FIRST + n]) // LANES * LANES
             rows = int(table[ROW_LAST + n]) - row
-            column, columns = column_weights(table, shares, n, table[FACTOR + n] / step, first, last, weights)
+            column, columns = weigh(table, shares, n, table[FACTOR + n] / step, first, last, weights)
             copy_run(volume, begin, voxels, line)
             overlaps(line, voxels, table[ORIGIN + n] + row * step - k0, step, rows, out)
             spread(out, rows, weights, columns, image, (column - first) * stride + row, stride)
 
 
 @kernel
-def forward_views(volume, shape, lay, sines, cosines, heights, order, parts, cone, out, accumulate):
+def forward_views(volume, shape, lay, sines, cosines, heights, columns, order, parts, cone, out, accumulate):
     """Project a volume onto views; in parallel over views and, where those are few, over ``parts`` of the columns.
 
-    volume float32 (voxels,), of the shape [x, y, z]; sines, cosines, heights float64 (views,); order int64 (tasks' views);
-    cone float32 (columns, rows); out float32 (views, columns, rows), overwritten or added to.
+    volume float32 (voxels,), of the shape [x, y, z]; sines, cosines, heights float64 (views,); columns int64 (views, 2),
+    see :class:`~MITOReconstructionLib.projectors.cpu_layout.Plan`; order int64 (tasks' views); cone float32 (columns, rows);
+    out float32 (views, columns, rows), overwritten or added to.
     """
     nx, ny, nz = shape
     stride = whole_vectors(lay.rows)
     for task in numba.prange(len(order) * parts):
         number = order[task // parts]
-        first = lay.columns * (task % parts) // parts
-        last = lay.columns * (task % parts + 1) // parts
+        begin, width = columns[number, 0], columns[number, 1] - columns[number, 0]
+        first, last = begin + width * (task % parts) // parts, begin + width * (task % parts + 1) // parts
         image = aligned((last - first) * stride)
         image[:] = np.float32(0.0)
         memory = scratch(last - first, nz, lay.rows)
         view = View(sines[number], cosines[number], heights[number])
         for x in range(0, nx, TILE):
             for y in range(0, ny, TILE):
-                forward_tile(volume, shape, lay, view, x, y, first, last, image, memory)
-        for c in range(first, last):
+                forward_tile(volume.ctypes.data, shape, lay, view, x, y, first, last, image.ctypes.data, memory)
+        low, high = first if task % parts else 0, last if (task + 1) % parts else lay.columns
+        for c in range(low, high):
             target = out[number, c]
-            for r in range(lay.rows):
-                value = image[(c - first) * stride + r] * cone[c, r]
-                target[r] = target[r] + value if accumulate else value
+            if first <= c < last:
+                line = image[(c - first) * stride : (c - first) * stride + lay.rows]
+                for r in range(lay.rows):
+                    value = line[r] * cone[c, r]
+                    target[r] = target[r] + value if accumulate else value
+            elif not accumulate:
+                target[:] = np.float32(0.0)
 
 
 # ---- back ---------------------------------------------------------------------------------------------------------------
@@ -138,13 +169,11 @@ def forward_views(volume, shape, lay, sines, cosines, heights, order, parts, con
 def combine(values, place, stride, weights, columns, count, line):
     """Sum of neighbouring columns' rows, each times its weight, into a buffer; whole vectors from ``place`` on."""
     for k in range(0, count, LANES):
-        total = scale(load(values, place + k), weights[0])
+        total = scale(load(values, place + k), read(weights, 0))
         for c in range(1, columns):
-            total = multiply_add(load(values, place + c * stride + k), weights[c], total)
+            total = multiply_add(load(values, place + c * stride + k), read(weights, c), total)
         store(line, BEFORE + k, total)
-    end = BEFORE + whole_vectors(count)
-    for k in range(AFTER):
-        line[end + k] = np.float32(0.0)
+    close(line, whole_vectors(count))
 
 
 @device
@@ -154,15 +183,16 @@ def accumulate(out, count, volume, begin):
     for k in range(0, full, LANES):
         store(volume, begin + k, add(load(volume, begin + k), load(out, k)))
     for k in range(full, count):
-        volume[begin + k] += out[k]
+        write(volume, begin + k, read(volume, begin + k) + read(out, k))
 
 
 @device
-def back_tile(volume, shape, lay, view, x_first, y_first, values, image, memory):
-    """Add one view, which begins at ``values[image]``, to a tile of voxel columns."""
+def back_tile(volume, shape, lay, view, x_first, y_first, first, last, image, memory):
+    """Add the detector columns first..last, which an image holds, of one view to a tile of voxel columns."""
     nx, ny, nz = shape
-    table, shares, weights, line, out = memory
-    if not footprints(lay, view, nz, x_first, y_first, 0, lay.columns, table, shares):
+    table, shares = memory.table, memory.shares
+    weights, line, out = memory.weights.ctypes.data, memory.line.ctypes.data, memory.out.ctypes.data
+    if not footprints(lay, view, nz, x_first, y_first, first, last, table, shares):
         return
     stride = whole_vectors(lay.rows)
     for i in range(min(TILE, nx - x_first)):
@@ -174,25 +204,26 @@ def back_tile(volume, shape, lay, view, x_first, y_first, values, image, memory)
             voxels, begin = int(table[VOXEL_LAST + n]) - k0, ((x_first + i) * ny + y_first + j) * nz + k0
             row = int(table[ROW_FIRST + n]) // LANES * LANES
             rows = int(table[ROW_LAST + n]) - row
-            column, columns = column_weights(table, shares, n, table[FACTOR + n], 0, lay.columns, weights)
-            combine(values, image + column * stride + row, stride, weights, columns, rows, line)
+            column, columns = weigh(table, shares, n, table[FACTOR + n], first, last, weights)
+            combine(image, (column - first) * stride + row, stride, weights, columns, rows, line)
             overlaps(line, whole_vectors(rows), (k0 - table[ORIGIN + n]) / step - row, 1.0 / step, voxels, out)
             accumulate(out, voxels, volume, begin)
 
 
 @kernel
-def back_views(values, lay, sines, cosines, heights, volume, shape):
+def back_views(values, lay, sines, cosines, heights, columns, volume, shape):
     """Add views, made ready, to a volume; in parallel over tiles of voxel columns.
 
-    values float32 (views * columns * whole vectors of rows,), see
-    :func:`~MITOReconstructionLib.projectors.cpu_prepare.prepare_views`; sines, cosines, heights float64 (views,); volume
-    float32 (voxels,), of the shape [x, y, z], added to.
+    values float32 (views, columns, rows), see :func:`~MITOReconstructionLib.projectors.cpu_prepare.prepare_views`; sines,
+    cosines, heights float64 (views,); columns int64 (views, 2), of which ``values`` holds the first ones; volume float32
+    (voxels,), of the shape [x, y, z], added to.
     """
     nx, ny, nz = shape
     tiles_y = (ny + TILE - 1) // TILE
-    size = lay.columns * whole_vectors(lay.rows)
+    size = values.shape[1] * values.shape[2]
     for tile in numba.prange(((nx + TILE - 1) // TILE) * tiles_y):
         memory = scratch(lay.columns, lay.rows, nz)
+        x, y = (tile // tiles_y) * TILE, (tile % tiles_y) * TILE
         for n in range(len(heights)):
-            view = View(sines[n], cosines[n], heights[n])
-            back_tile(volume, shape, lay, view, (tile // tiles_y) * TILE, (tile % tiles_y) * TILE, values, n * size, memory)
+            view, image = View(sines[n], cosines[n], heights[n]), values.ctypes.data + 4 * n * size
+            back_tile(volume.ctypes.data, shape, lay, view, x, y, columns[n, 0], columns[n, 1], image, memory)

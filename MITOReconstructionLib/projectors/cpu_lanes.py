@@ -3,6 +3,9 @@
 LLVM vectorises a loop where it can show that what is written is not read by it; numba does not tell it that arrays never
 overlap. These functions say what is loaded, computed and stored at once. (wfbp, which has such vectors too, lies above the
 projectors, so that they cannot be imported from there.)
+
+Arrays are given by the address of their first item: a function that loops over an array counts a reference to it, which
+takes as long as a hundred additions.
 """
 
 from __future__ import annotations
@@ -15,9 +18,8 @@ from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
-from numba.np import arrayobj
 
-__all__ = ["LANES", "add", "load", "long_overlaps", "multiply_add", "scale", "short_overlaps", "store"]
+__all__ = ["LANES", "add", "load", "long_overlaps", "multiply_add", "read", "scale", "short_overlaps", "store", "write", "zero"]
 
 LANES = 16
 """Floats in a vector: one AVX-512 register, two of AVX2, four of SSE or Neon."""
@@ -58,9 +60,9 @@ def _floats(value: float) -> Any:
     return ir.Constant(FLOATS, [value] * LANES)
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    """Pointer to an item of a one-dimensional contiguous array."""
-    return builder.gep(arrayobj.make_array(kind)(context, builder, array).data, [index])
+def _pointer(builder: Any, address: Any, index: Any) -> Any:
+    """Pointer to an item of a line of floats."""
+    return builder.gep(builder.inttoptr(address, FLOAT.as_pointer()), [index])
 
 
 def _load(builder: Any, pointer: Any, offset: int = 0) -> Any:
@@ -69,25 +71,66 @@ def _load(builder: Any, pointer: Any, offset: int = 0) -> Any:
 
 
 @intrinsic
-def load(_typing: Any, array: Any, index: Any) -> Any:
-    """The vector at ``array[index : index + LANES]`` of a one-dimensional contiguous float32 array."""
+def load(_typing: Any, address: Any, index: Any) -> Any:
+    """The vector that begins ``index`` floats from an address."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _load(builder, _address(context, builder, signature.args[0], values[0], values[1]))
+        return _load(builder, _pointer(builder, values[0], values[1]))
 
-    return lanes(array, types.intp), codegen
+    return lanes(types.intp, types.intp), codegen
 
 
 @intrinsic
-def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Write a vector to ``array[index : index + LANES]``."""
+def store(_typing: Any, address: Any, index: Any, vector: Any) -> Any:
+    """Write a vector to where :func:`load` reads it."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        place = _address(context, builder, signature.args[0], values[0], values[1])
+        place = _pointer(builder, values[0], values[1])
         builder.store(values[2], builder.bitcast(place, FLOATS.as_pointer()), align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, lanes), codegen
+    return types.void(types.intp, types.intp, lanes), codegen
+
+
+@intrinsic
+def read(_typing: Any, address: Any, index: Any) -> Any:
+    """The float32 that lies ``index`` floats from an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(_pointer(builder, values[0], values[1]))
+
+    return types.float32(types.intp, types.intp), codegen
+
+
+@intrinsic
+def write(_typing: Any, address: Any, index: Any, value: Any) -> Any:
+    """Write a float32 to where :func:`read` reads it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store(values[2], _pointer(builder, values[0], values[1]))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.float32), codegen
+
+
+@intrinsic
+def fetch(_typing: Any, address: Any, index: Any) -> Any:
+    """Begin to bring the cache line that lies ``index`` floats from an address; it need not be there."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place = builder.bitcast(_pointer(builder, values[0], values[1]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, ir.Constant(INT32, 0), ir.Constant(INT32, 3), ir.Constant(INT32, 1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), codegen
+
+
+@intrinsic
+def zero(_typing: Any) -> Any:
+    """A vector of zeros."""
+    return lanes(), lambda context, builder, signature, values: _floats(0.0)
 
 
 @intrinsic
@@ -160,16 +203,17 @@ def _picked(builder: Any, line: Any, whole: Any, offset: int) -> Any:
 
 
 @intrinsic
-def short_overlaps(_typing: Any, array: Any, base: Any, start: Any, high: Any, low: Any, width: Any, excess: Any) -> Any:
+def short_overlaps(_typing: Any, address: Any, base: Any, start: Any, high: Any, low: Any, width: Any, excess: Any) -> Any:
     """Overlap sums of intervals no longer than a sample (step <= 1), one a lane: at most two samples each.
 
     Interval ``lane`` is [p, p + step] with p = start + (high + low) * lane, where sample i of the line is [i, i + 1].
 
     Parameters
     ----------
-    array : float32, one-dimensional, contiguous
+    address : int
+        Of a line of float32.
     base : int
-        Index of the line's sample 0 in the array; ``base`` to ``base + 2 LANES`` (inclusive) must be in the array.
+        Index of sample 0 in the line; ``base`` to ``base + 2 LANES`` (inclusive) must be there.
     start : float32
         0 to 1.
     high, low : float32
@@ -179,27 +223,27 @@ def short_overlaps(_typing: Any, array: Any, base: Any, start: Any, high: Any, l
     """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        array, base, start, high, low, width, excess = values
-        line = _address(context, builder, signature.args[0], array, base)
+        address, base, start, high, low, width, excess = values
+        line = _pointer(builder, address, base)
         whole, share = _places(builder, start, high, low, 2 * LANES - 1)
         left, right = _picked(builder, line, whole, 0), _picked(builder, line, whole, 1)
         part = _largest(builder, builder.fadd(share, _splat(builder, excess, FLOATS), flags=FAST), _floats(0.0))
         rise = builder.fmul(builder.fsub(right, left, flags=FAST), part, flags=FAST)
         return builder.fadd(builder.fmul(left, _splat(builder, width, FLOATS), flags=FAST), rise, flags=FAST)
 
-    return lanes(array, types.intp, *[types.float32] * 5), codegen
+    return lanes(types.intp, types.intp, *[types.float32] * 5), codegen
 
 
 @intrinsic
-def long_overlaps(_typing: Any, array: Any, base: Any, start: Any, high: Any, low: Any, excess: Any) -> Any:
+def long_overlaps(_typing: Any, address: Any, base: Any, start: Any, high: Any, low: Any, excess: Any) -> Any:
     """As :func:`short_overlaps` for intervals of one to two samples (1 < step <= 2): at most three samples each.
 
-    ``base`` to ``base + 2 LANES + 1`` (inclusive) must be in the array.
+    ``base`` to ``base + 2 LANES + 1`` (inclusive) must be there.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        array, base, start, high, low, excess = values
-        line = _address(context, builder, signature.args[0], array, base)
+        address, base, start, high, low, excess = values
+        line = _pointer(builder, address, base)
         whole, share = _places(builder, start, high, low, 2 * LANES - 1)
         one, end = _floats(1.0), builder.fadd(share, _splat(builder, excess, FLOATS), flags=FAST)
         weights = (
@@ -212,4 +256,4 @@ def long_overlaps(_typing: Any, array: Any, base: Any, start: Any, high: Any, lo
             total = builder.fadd(builder.fmul(_picked(builder, line, whole, offset), weight, flags=FAST), total, flags=FAST)
         return total
 
-    return lanes(array, types.intp, *[types.float32] * 5), codegen
+    return lanes(types.intp, types.intp, *[types.float32] * 5), codegen

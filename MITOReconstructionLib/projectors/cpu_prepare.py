@@ -10,16 +10,18 @@ __all__ = ["prepare_views"]
 
 
 @numba.njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
-def prepare_views(projections, cone, values):
-    """Apply the cone-angle factor to views, and round their rows up with zeros.
+def prepare_views(projections, cone, columns, values):
+    """Apply the cone-angle factor to some columns of each view, and round their rows up with zeros.
 
-    projections float32 (views, columns, rows); values float32 (views, columns, rows in whole vectors).
+    projections float32 (views, columns, rows); columns int64 (views, 2), first and last (exclusive); values float32 (views,
+    most columns of a view, rows in whole vectors).
     """
-    columns, rows = cone.shape
-    for task in numba.prange(len(projections) * columns):
-        view, c = task // columns, task % columns
-        source, target = projections[view, c], values[view, c]
-        for r in range(rows):
-            target[r] = source[r] * cone[c, r]
-        for r in range(rows, len(target)):
-            target[r] = np.float32(0.0)
+    rows, most = cone.shape[1], values.shape[1]
+    for task in numba.prange(len(projections) * most):
+        view, c = task // most, columns[task // most, 0] + task % most
+        if c < columns[view, 1]:
+            source, target = projections[view, c], values[view, task % most]
+            for r in range(rows):
+                target[r] = source[r] * cone[c, r]
+            for r in range(rows, len(target)):
+                target[r] = np.float32(0.0)

@@ -13,9 +13,9 @@ import math
 import numba
 import numpy as np
 
-from MITOReconstructionLib.projectors.cpu_lanes import LANES, load, long_overlaps, short_overlaps, store
+from MITOReconstructionLib.projectors.cpu_lanes import LANES, load, long_overlaps, read, short_overlaps, store, write, zero
 
-__all__ = ["AFTER", "BEFORE", "aligned", "copy_run", "overlaps", "whole_vectors"]
+__all__ = ["AFTER", "BEFORE", "aligned", "close", "copy_run", "overlaps", "whole_vectors"]
 
 FAST = {"contract", "nsz", "arcp"}
 device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
@@ -40,15 +40,21 @@ def whole_vectors(count):
 
 
 @device
+def close(line, inputs):
+    """Put AFTER zeros behind the inputs in a buffer."""
+    for k in range(0, AFTER, LANES):
+        store(line, BEFORE + inputs + k, zero())
+
+
+@device
 def copy_run(source, first, count, line):
-    """Copy a run of an array to a buffer behind BEFORE zeros, which are there already, and put AFTER zeros behind it."""
+    """Copy a run of a line to a buffer, behind BEFORE zeros, which are there already, and before AFTER zeros."""
     full = count // LANES * LANES
     for k in range(0, full, LANES):
         store(line, BEFORE + k, load(source, first + k))
     for k in range(full, count):
-        line[BEFORE + k] = source[first + k]
-    for k in range(AFTER):
-        line[BEFORE + count + k] = np.float32(0.0)
+        write(line, BEFORE + k, read(source, first + k))
+    close(line, count)
 
 
 @device
@@ -56,9 +62,9 @@ def overlaps(line, inputs, start, step, count, out):
     """Outputs 0..count of a line in a buffer, into whole vectors of ``out``; ``start`` may be up to LANES steps below 0."""
     if step > 2.0:
         for k in range(count):
-            out[k] = long_sum(line, max(0.0, start + k * step), min(float(inputs), start + (k + 1) * step))
+            write(out, k, long_sum(line, max(0.0, start + k * step), min(float(inputs), start + (k + 1) * step)))
         for k in range(count, whole_vectors(count)):
-            out[k] = np.float32(0.0)
+            write(out, k, np.float32(0.0))
         return
     high = math.floor(step * SPLIT + 0.5) / SPLIT
     low, width, excess = np.float32(step - high), np.float32(step), np.float32(step - 1.0)
@@ -77,7 +83,7 @@ def long_sum(line, low, high):
     if low >= high:
         return np.float32(0.0)
     bottom, top = int(low), int(high)
-    total = (high - top) * line[BEFORE + top] - (low - bottom) * line[BEFORE + bottom]
+    total = (high - top) * read(line, BEFORE + top) - (low - bottom) * read(line, BEFORE + bottom)
     for i in range(bottom, top):
-        total += line[BEFORE + i]
+        total += read(line, BEFORE + i)
     return np.float32(total)
