@@ -14,7 +14,8 @@ Long, Fessler, Balter, '3D forward and back-projection for X-ray CT using separa
 * the length that a ray gains by its cone angle, sqrt(L^2 + v^2) / L, is applied to whole detector images.
 
 Forward and back call the same functions for weights and positions, and overlap is symmetric in its two intervals:
-they are transposes by construction. Numba's cache notices changes of this file only: touch it after a change of the others.
+they are transposes by construction. Numba's cache notices changes of this file only: after a change
+of the others remove it, ``__pycache__/*.nb?``.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
 kernel = numba.njit(parallel=True, nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 
 
+LEAST = 4  # weights that are written for each footprint
 AHEAD = 2  # voxel columns that are fetched into the cache before they are worked on
 
 
@@ -63,8 +65,15 @@ def scratch(columns, inputs, outputs):
     line = aligned(BEFORE + inputs + LANES + AFTER)
     line[:BEFORE] = np.float32(0.0)
     return Scratch(
-        np.empty(TABLE), np.empty(SHARES, np.float32), np.empty(columns, np.float32), line, aligned(whole_vectors(outputs) + LANES)
+        np.empty(TABLE), np.empty(SHARES, np.float32), np.empty(columns + LEAST, np.float32), line, aligned(whole_vectors(outputs) + LANES)
     )
+
+
+@device
+def fetch_run(volume, first, count):
+    """Begin to bring a run of voxels into the cache."""
+    for k in range(0, count + LANES, LANES):
+        fetch(volume, first + k)
 
 
 @device
@@ -80,12 +89,17 @@ def all_zero(volume, first, count):
 
 @device
 def weigh(table, shares, n, factor, first, last, weights):
-    """Weights of the detector columns first..last that column ``n`` of a tile falls on; returns the first and their number."""
+    """Weights of the detector columns first..last that column ``n`` of a tile falls on; returns the first and their number.
+
+    Where there are fewer than LEAST, zeros follow.
+    """
     base, count = int(table[BASE + n]), int(table[COUNT + n])
     start, stop = max(first, base), min(last, base + count)
     corners = table[T0 + n], table[T1 + n], table[T2 + n], table[T3 + n]
     place = shares.ctypes.data + 4 * n if count <= SHARE_COLUMNS else 0
     column_weights(base, corners, place, factor, start, stop, weights)
+    for c in range(stop - start, LEAST):
+        write(weights, c, np.float32(0.0))
     return start, stop - start
 
 
@@ -117,8 +131,7 @@ def forward_tile(volume, shape, lay, view, x_first, y_first, first, last, image,
                 continue
             step, k0 = table[STEP + n], int(table[VOXEL_FIRST + n])
             voxels, begin = int(table[VOXEL_LAST + n]) - k0, ((x_first + i) * ny + y_first + j) * nz + k0
-            for k in range(0, voxels + LANES, LANES):
-                fetch(volume, begin + AHEAD * nz + k)
+            fetch_run(volume, begin + AHEAD * nz, voxels)
             if all_zero(volume, begin, voxels):
                 continue
             row = int(table[ROW_FIRST + n]) // LANES * LANES
@@ -129,37 +142,58 @@ def forward_tile(volume, shape, lay, view, x_first, y_first, first, last, image,
             spread(out, rows, weights, columns, image, (column - first) * stride + row, stride)
 
 
+@device
+def share_of(columns, part, parts):
+    """First and last (exclusive) of a range of columns that one of the parts is."""
+    begin, width = columns[0], columns[1] - columns[0]
+    return begin + width * part // parts, begin + width * (part + 1) // parts
+
+
+@device
+def put(image, first, last, cone, low, high, target, accumulate):
+    """Write the columns low..high of a view: those that an image holds, times the cone-angle factor, and zeros beside them."""
+    rows = target.shape[1]
+    for c in range(low, high):
+        if first <= c < last:
+            line = image[(c - first) * whole_vectors(rows) :]
+            for r in range(rows):
+                value = line[r] * cone[c, r]
+                target[c, r] = target[c, r] + value if accumulate else value
+        elif not accumulate:
+            target[c] = np.float32(0.0)
+
+
 @kernel
-def forward_views(volume, shape, lay, sines, cosines, heights, columns, order, parts, cone, out, accumulate):
-    """Project a volume onto views; in parallel over views and, where those are few, over ``parts`` of the columns.
+def forward_views(volume, shape, lay, sines, cosines, heights, columns, order, group, parts, cone, out, accumulate):
+    """Project a volume onto views; in parallel over groups of views or, where those are few, over ``parts`` of the columns.
 
     volume float32 (voxels,), of the shape [x, y, z]; sines, cosines, heights float64 (views,); columns int64 (views, 2),
-    see :class:`~MITOReconstructionLib.projectors.cpu_layout.Plan`; order int64 (tasks' views); cone float32 (columns, rows);
-    out float32 (views, columns, rows), overwritten or added to.
+    see :class:`~MITOReconstructionLib.projectors.cpu_layout.Plan`; order int64 (tasks' views), of which a task takes
+    ``group``, to read the volume once for them; cone float32 (columns, rows); out float32 (views, columns, rows), overwritten
+    or added to.
     """
     nx, ny, nz = shape
-    stride = whole_vectors(lay.rows)
-    for task in numba.prange(len(order) * parts):
-        number = order[task // parts]
-        begin, width = columns[number, 0], columns[number, 1] - columns[number, 0]
-        first, last = begin + width * (task % parts) // parts, begin + width * (task % parts + 1) // parts
-        image = aligned((last - first) * stride)
-        image[:] = np.float32(0.0)
-        memory = scratch(last - first, nz, lay.rows)
-        view = View(sines[number], cosines[number], heights[number])
-        for x in range(0, nx, TILE):
-            for y in range(0, ny, TILE):
-                forward_tile(volume.ctypes.data, shape, lay, view, x, y, first, last, image.ctypes.data, memory)
-        low, high = first if task % parts else 0, last if (task + 1) % parts else lay.columns
-        for c in range(low, high):
-            target = out[number, c]
-            if first <= c < last:
-                line = image[(c - first) * stride : (c - first) * stride + lay.rows]
-                for r in range(lay.rows):
-                    value = line[r] * cone[c, r]
-                    target[r] = target[r] + value if accumulate else value
-            elif not accumulate:
-                target[:] = np.float32(0.0)
+    for task in numba.prange((len(order) + group - 1) // group * parts):
+        part, chosen = task % parts, order[task // parts * group : (task // parts + 1) * group]
+        most = 0
+        for number in chosen:
+            first, last = share_of(columns[number], part, parts)
+            most = max(most, last - first)
+        size = most * whole_vectors(lay.rows)
+        images = aligned(len(chosen) * size)
+        images[:] = np.float32(0.0)
+        memory = scratch(most, nz, lay.rows)
+        for tile in range(((nx + TILE - 1) // TILE) * ((ny + TILE - 1) // TILE)):
+            x, y = tile // ((ny + TILE - 1) // TILE) * TILE, tile % ((ny + TILE - 1) // TILE) * TILE
+            for n in range(len(chosen)):
+                number, image = chosen[n], images.ctypes.data + 4 * n * size
+                first, last = share_of(columns[number], part, parts)
+                view = View(sines[number], cosines[number], heights[number])
+                forward_tile(volume.ctypes.data, shape, lay, view, x, y, first, last, image, memory)
+        for n in range(len(chosen)):
+            first, last = share_of(columns[chosen[n]], part, parts)
+            low, high = first if part else 0, last if part + 1 < parts else lay.columns
+            put(images[n * size : (n + 1) * size], first, last, cone, low, high, out[chosen[n]], accumulate)
 
 
 # ---- back ---------------------------------------------------------------------------------------------------------------
@@ -168,11 +202,17 @@ def forward_views(volume, shape, lay, sines, cosines, heights, columns, order, p
 @device
 def combine(values, place, stride, weights, columns, count, line):
     """Sum of neighbouring columns' rows, each times its weight, into a buffer; whole vectors from ``place`` on."""
-    for k in range(0, count, LANES):
-        total = scale(load(values, place + k), read(weights, 0))
-        for c in range(1, columns):
-            total = multiply_add(load(values, place + c * stride + k), read(weights, c), total)
-        store(line, BEFORE + k, total)
+    second, third = place + min(1, columns - 1) * stride, place + min(2, columns - 1) * stride
+    fourth = place + min(3, columns - 1) * stride
+    w0, w1, w2, w3 = read(weights, 0), read(weights, 1), read(weights, 2), read(weights, 3)
+    for k in range(0, count, LANES):  # nearly all have at most four, and a loop over them costs more than one too many
+        left = multiply_add(load(values, second + k), w1, scale(load(values, place + k), w0))
+        right = multiply_add(load(values, fourth + k), w3, scale(load(values, third + k), w2))
+        store(line, BEFORE + k, add(left, right))
+    for c in range(4, columns):
+        weight, column = read(weights, c), place + c * stride
+        for k in range(0, count, LANES):
+            store(line, BEFORE + k, multiply_add(load(values, column + k), weight, load(line, BEFORE + k)))
     close(line, whole_vectors(count))
 
 
@@ -202,6 +242,7 @@ def back_tile(volume, shape, lay, view, x_first, y_first, first, last, image, me
                 continue
             step, k0 = table[STEP + n], int(table[VOXEL_FIRST + n])
             voxels, begin = int(table[VOXEL_LAST + n]) - k0, ((x_first + i) * ny + y_first + j) * nz + k0
+            fetch_run(volume, begin + AHEAD * nz, voxels)
             row = int(table[ROW_FIRST + n]) // LANES * LANES
             rows = int(table[ROW_LAST + n]) - row
             column, columns = weigh(table, shares, n, table[FACTOR + n], first, last, weights)

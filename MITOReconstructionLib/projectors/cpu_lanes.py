@@ -19,15 +19,17 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LANES", "add", "load", "long_overlaps", "multiply_add", "read", "scale", "short_overlaps", "store", "write", "zero"]
+__all__ = ["FRACTION", "LANES", "add", "load", "long_overlaps", "multiply_add", "read", "scale", "short_overlaps", "store", "write", "zero"]
 
 LANES = 16
 """Floats in a vector: one AVX-512 register, two of AVX2, four of SSE or Neon."""
 
+FRACTION = 26
+"""Binary digits behind the point of places along a line; the five before it count what a vector may reach."""
+
 FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 FLOATS, INTS, LONGS = ir.VectorType(FLOAT, LANES), ir.VectorType(INT32, LANES), ir.VectorType(INT64, LANES)
 FAST = ("contract", "nsz", "arcp")
-"""No 'reassoc': the split of positions into a high and a low part must stay as written."""
 
 PICKS = numba.config.CPU_NAME is None and bool(get_host_cpu_features().get("avx512f", False))
 """Whether kernels are compiled for a processor that picks from two registers at once (AVX-512)."""
@@ -174,20 +176,17 @@ def _smallest(builder: Any, left: Any, right: Any) -> Any:
     return builder.select(builder.fcmp_ordered("<", left, right), left, right)
 
 
-def _places(builder: Any, start: Any, high: Any, low: Any, largest: int) -> tuple[Any, Any]:
-    """Whole and fractional part of start + (high + low) * lane, the whole part at most ``largest``.
+def _places(builder: Any, start: Any, step: Any) -> tuple[Any, Any]:
+    """Whole part of (start + step * lane) / 2^FRACTION, and the rest as a float, times 2^FRACTION."""
+    ramp = ir.Constant(INTS, list(range(LANES)))
+    place = builder.add(_splat(builder, start, INTS), builder.mul(ramp, _splat(builder, step, INTS)))
+    rest = builder.and_(place, ir.Constant(INTS, [(1 << FRACTION) - 1] * LANES))
+    return builder.lshr(place, ir.Constant(INTS, [FRACTION] * LANES)), builder.sitofp(rest, FLOATS)
 
-    ``high`` has so few digits that its products are exact: the rest is right to float32's last digit.
-    """
-    ramp = ir.Constant(FLOATS, [float(lane) for lane in range(LANES)])
-    coarse = builder.fmul(ramp, _splat(builder, high, FLOATS), flags=FAST)
-    fine = builder.fmul(ramp, _splat(builder, low, FLOATS), flags=FAST)
-    fine = builder.fadd(fine, _splat(builder, start, FLOATS), flags=FAST)
-    whole = builder.fptosi(builder.fadd(coarse, fine, flags=FAST), INTS)
-    limit = ir.Constant(INTS, [largest] * LANES)
-    whole = builder.select(builder.icmp_signed("<", whole, limit), whole, limit)
-    share = builder.fadd(builder.fsub(coarse, builder.sitofp(whole, FLOATS), flags=FAST), fine, flags=FAST)
-    return whole, share
+
+def _along(builder: Any, rest: Any, offset: Any, sign: float = 1.0) -> Any:
+    """offset + sign * rest / 2^FRACTION"""
+    return builder.fadd(builder.fmul(rest, _floats(sign / (1 << FRACTION)), flags=FAST), offset, flags=FAST)
 
 
 def _picked(builder: Any, line: Any, whole: Any, offset: int) -> Any:
@@ -203,10 +202,10 @@ def _picked(builder: Any, line: Any, whole: Any, offset: int) -> Any:
 
 
 @intrinsic
-def short_overlaps(_typing: Any, address: Any, base: Any, start: Any, high: Any, low: Any, width: Any, excess: Any) -> Any:
+def short_overlaps(_typing: Any, address: Any, base: Any, start: Any, step: Any, width: Any) -> Any:
     """Overlap sums of intervals no longer than a sample (step <= 1), one a lane: at most two samples each.
 
-    Interval ``lane`` is [p, p + step] with p = start + (high + low) * lane, where sample i of the line is [i, i + 1].
+    Interval ``lane`` is [p, p + step] with p = start + step * lane, where sample i of the line is [i, i + 1].
 
     Parameters
     ----------
@@ -214,46 +213,45 @@ def short_overlaps(_typing: Any, address: Any, base: Any, start: Any, high: Any,
         Of a line of float32.
     base : int
         Index of sample 0 in the line; ``base`` to ``base + 2 LANES`` (inclusive) must be there.
-    start : float32
-        0 to 1.
-    high, low : float32
-        The step in two parts; ``high`` has so few digits that its multiples are exact.
-    width, excess : float32
-        The step, and the step less 1.
+    start, step : int32
+        In units of 2^-FRACTION; start is 0 to 1. So no rounding makes an interval begin elsewhere than its neighbour ends.
+    width : float32
+        The step.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address, base, start, high, low, width, excess = values
-        line = _pointer(builder, address, base)
-        whole, share = _places(builder, start, high, low, 2 * LANES - 1)
+        address, base, start, step, width = values
+        line, width = _pointer(builder, address, base), _splat(builder, width, FLOATS)
+        whole, rest = _places(builder, start, step)
         left, right = _picked(builder, line, whole, 0), _picked(builder, line, whole, 1)
-        part = _largest(builder, builder.fadd(share, _splat(builder, excess, FLOATS), flags=FAST), _floats(0.0))
+        part = _largest(builder, _along(builder, rest, builder.fsub(width, _floats(1.0), flags=FAST)), _floats(0.0))
         rise = builder.fmul(builder.fsub(right, left, flags=FAST), part, flags=FAST)
-        return builder.fadd(builder.fmul(left, _splat(builder, width, FLOATS), flags=FAST), rise, flags=FAST)
+        return builder.fadd(builder.fmul(left, width, flags=FAST), rise, flags=FAST)
 
-    return lanes(types.intp, types.intp, *[types.float32] * 5), codegen
+    return lanes(types.intp, types.intp, types.int32, types.int32, types.float32), codegen
 
 
 @intrinsic
-def long_overlaps(_typing: Any, address: Any, base: Any, start: Any, high: Any, low: Any, excess: Any) -> Any:
+def long_overlaps(_typing: Any, address: Any, base: Any, start: Any, step: Any, width: Any) -> Any:
     """As :func:`short_overlaps` for intervals of one to two samples (1 < step <= 2): at most three samples each.
 
     ``base`` to ``base + 2 LANES + 1`` (inclusive) must be there.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address, base, start, high, low, excess = values
-        line = _pointer(builder, address, base)
-        whole, share = _places(builder, start, high, low, 2 * LANES - 1)
-        one, end = _floats(1.0), builder.fadd(share, _splat(builder, excess, FLOATS), flags=FAST)
+        address, base, start, step, width = values
+        line, width = _pointer(builder, address, base), _splat(builder, width, FLOATS)
+        whole, rest = _places(builder, start, step)
+        one = _floats(1.0)
+        excess = builder.fsub(width, one, flags=FAST)
         weights = (
-            builder.fsub(one, share, flags=FAST),
-            _smallest(builder, end, one),
-            _largest(builder, builder.fsub(end, one, flags=FAST), _floats(0.0)),
+            _along(builder, rest, one, -1.0),
+            _smallest(builder, _along(builder, rest, excess), one),
+            _largest(builder, _along(builder, rest, builder.fsub(excess, one, flags=FAST)), _floats(0.0)),
         )
         total = _floats(0.0)
         for offset, weight in enumerate(weights):
             total = builder.fadd(builder.fmul(_picked(builder, line, whole, offset), weight, flags=FAST), total, flags=FAST)
         return total
 
-    return lanes(types.intp, types.intp, *[types.float32] * 5), codegen
+    return lanes(types.intp, types.intp, types.int32, types.int32, types.float32), codegen

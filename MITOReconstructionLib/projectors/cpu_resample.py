@@ -8,12 +8,10 @@ to be done for their ends.
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 
-from MITOReconstructionLib.projectors.cpu_lanes import LANES, load, long_overlaps, read, short_overlaps, store, write, zero
+from MITOReconstructionLib.projectors.cpu_lanes import FRACTION, LANES, load, long_overlaps, read, short_overlaps, store, write, zero
 
 __all__ = ["AFTER", "BEFORE", "aligned", "close", "copy_run", "overlaps", "whole_vectors"]
 
@@ -22,7 +20,8 @@ device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
 
 BEFORE = 48  # zeros before a line: outputs of a vector may begin up to LANES steps, of at most 2, before its first input
 AFTER = 48  # zeros after it: a vector that begins within its last input reads that far
-SPLIT = 2048.0  # the high part of a step is a multiple of 1 / SPLIT: LANES times it is exact in float32
+DIGITS = 40
+FINE = 1 << DIGITS
 
 
 @device
@@ -66,15 +65,16 @@ def overlaps(line, inputs, start, step, count, out):
         for k in range(count, whole_vectors(count)):
             write(out, k, np.float32(0.0))
         return
-    high = math.floor(step * SPLIT + 0.5) / SPLIT
-    low, width, excess = np.float32(step - high), np.float32(step), np.float32(step - 1.0)
+    # Places with 40 binary digits behind the point; a vector gets the first FRACTION of them.
+    place, advance = int((start + BEFORE) * FINE), int(LANES * step * FINE)
+    width, little = np.float32(step), np.int32(step * (1 << FRACTION) + 0.5)
     for k in range(0, count, LANES):
-        place = start + BEFORE + k * step
-        base = int(place)
+        base, rest = place >> DIGITS, np.int32((place & (FINE - 1)) >> (DIGITS - FRACTION))
         if step <= 1.0:
-            store(out, k, short_overlaps(line, base, np.float32(place - base), np.float32(high), low, width, excess))
+            store(out, k, short_overlaps(line, base, rest, little, width))
         else:
-            store(out, k, long_overlaps(line, base, np.float32(place - base), np.float32(high), low, excess))
+            store(out, k, long_overlaps(line, base, rest, little, width))
+        place += advance
 
 
 @device
