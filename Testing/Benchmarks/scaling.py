@@ -11,7 +11,7 @@ runs once to warm up, then ``--repeat`` times; the least seconds of each part ar
 The exponent of a part is the slope of log(seconds) over log(count): 1 where the cost grows as the count, 0 where it does not
 depend on it; for threads -1 is perfect. It is None where a part takes less than 20 ms. ``work`` is what each part should grow with:
 pixels read; samples of parallel beams rebinned and filtered; updates, one voxel and one view that sees it, for the backprojection;
-voxels for coverage. Run it by itself: other work on the machine shows.
+visits, voxels times views, for coverage. Run it by itself: other work on the machine shows.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FACTORS = (0.5, 1.0, 2.0, 4.0)
 SHAPE = (176, 176, 128)
 BOX = (88.0, 88.0, 64.0)  # half sides in mm
 TURNS, PITCH, RADIUS, FAN, HEIGHT = 4, 48.0, 503.0, 0.32, 64.0
-PARTS = {"reading": "pixels", "rebinning": "samples", "filtering": "samples", "backprojecting": "updates", "coverage": "voxels"}
+PARTS = {"reading": "pixels", "rebinning": "samples", "filtering": "samples", "backprojecting": "updates", "coverage": "visits"}
 TIMED = {"backproject": "backprojecting", "backproject_layers": "backprojecting", "fill_unseen": "coverage"}
 LEAST_SECONDS = 0.02
 
@@ -126,15 +126,21 @@ def measure(folder: Path, counts: dict[str, float], threads: list[int], repeat: 
         "pixels": geometry.views * geometry.detector.columns * geometry.detector.rows,
         "samples": plan.beams * len(plan.t) * geometry.detector.rows,
         "updates": float(_updates(geometry, grid, seeing)[1]),
-        "voxels": grid.size,
+        "visits": grid.size * geometry.views,
     }
     measured = []
     for number in threads:
         numba.set_num_threads(number)
         seconds = least(sample, grid, repeat)
         rates = {part: round(work[kind] / seconds[part] / 1e9, 4) for part, kind in PARTS.items() if seconds.get(part)}
-        case = {**counts, "views": geometry.views, "voxels": list(grid.shape), "threads": number}
-        entry = {**case, "seconds": {name: round(value, 4) for name, value in seconds.items()}, "work": work, "giga_a_second": rates}
+        d = geometry.detector
+        case = {"voxels": list(grid.shape), "views": geometry.views, "columns": d.columns, "rows": d.rows, "threads": number}
+        entry: dict[str, Any] = {
+            **case,
+            "seconds": {name: round(value, 4) for name, value in seconds.items()},
+            "work": work,
+            "giga_a_second": rates,
+        }
         entry["giga_updates_a_second_in_all"] = round(work["updates"] / seconds["in_all"] / 1e9, 4)
         measured.append(entry)
         print(f"{case}: {json.dumps(entry['seconds'])}", file=sys.stderr, flush=True)
@@ -241,7 +247,7 @@ def panel(name: str, one: dict[str, Any], slopes: dict[str, float | None], left:
         return left + SIDE * (math.log(factor / factors[0]) / span if len(factors) > 1 else 0.5)
 
     def up(seconds: float) -> float:
-        return TOP + SIDE * (1.0 - (math.log10(max(seconds, 10.0**low)) - low) / (high - low))
+        return TOP + SIDE * (1.0 - (math.log10(min(10.0**high, max(seconds, 10.0**low))) - low) / (high - low))
 
     lines = [f'<rect x="{left}" y="{TOP}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#999999"/>']
     lines.append(f'<text x="{left + SIDE / 2}" y="{TOP - 8}" text-anchor="middle">{name}, in all: exponent {slopes["in_all"]}</text>')
