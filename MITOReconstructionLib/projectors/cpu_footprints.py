@@ -41,7 +41,7 @@ device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
 TILE = 16  # voxel columns along x and y that are worked on together
 TILE_COLUMNS = TILE * TILE
 CORNERS = (TILE + 1) ** 2
-SHARE_COLUMNS = 8  # detector columns of a footprint whose shares are tabulated; those of wider ones are found one by one
+SHARE_COLUMNS = 16  # detector columns of a footprint whose shares are tabulated; those of wider ones are found one by one
 SHARES = SHARE_COLUMNS * TILE_COLUMNS  # length of the table of shares
 NEAR = 1e-6  # voxels nearer to the source plane than this part of the source radius are outside the beam
 FAR = 1e6  # columns; corners further out are taken to be there
