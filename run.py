@@ -22,6 +22,7 @@ OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent
 LOCK = "mito-lock.json"
 INTERRUPTED = 130
+MOST_PROCESSES = 4  # of the tests; each takes up to 2 GB
 EXTRAS = {"demo": "scene", "test": "test", "check": "test"}
 CHECKS = {"ruff check": ["ruff", "check"], "ruff format": ["ruff", "format", "--check"], "mypy": ["mypy"]}
 
@@ -39,7 +40,7 @@ def main(words):
         python = prepare(EXTRAS[command])
         if command == "demo":
             return demo(python, rest)
-        return test(python, CHECKS if command == "check" else {**CHECKS, "pytest": ["pytest", *rest]})
+        return test(python, CHECKS if command == "check" else {**CHECKS, "pytest": ["pytest", *(rest or shared_out())]})
     except Trouble as trouble:
         return fail(str(trouble))
     except KeyboardInterrupt:
@@ -81,6 +82,13 @@ def test(python, steps):
     if failed:
         print("failed: " + ", ".join(failed), file=sys.stderr)
     return 1 if failed else 0
+
+
+def shared_out():
+    """What tells pytest to run the whole suite in several processes, a file of tests in one of them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = min(cores, MOST_PROCESSES)
+    return ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"] if processes > 1 else []
 
 
 def call(words, **keywords):

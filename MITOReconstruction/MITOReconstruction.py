@@ -22,8 +22,6 @@ from slicer.ScriptedLoadableModule import (
 
 NAME = "MITOReconstruction"
 HOMEPAGE = "https://github.com/MITOReconstruction/MITOReconstruction"
-IMPORT_NAMES = {"pynrrd": "nrrd"}
-"""What a required package is imported as, where that is not its name."""
 
 
 def library(name: str = "") -> Any:
@@ -51,42 +49,9 @@ def open_in_application(path: str) -> list[Any]:
     return nodes
 
 
-# ---- what is told to the application when it has started -------------------------------------------------------------
-
-
-def register_sample_data() -> None:
-    """Add a simulated log to Slicer's Sample Data."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category=_("MITO Reconstruction"),
-        sampleName=_("Simulated log"),
-        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / f"{NAME}.png"),
-        customDownloader=simulated_log,
-    )
-
-
-def register_settings() -> None:
-    """Add a page to the application's settings; it needs no package."""
-    if slicer.util.mainWindow() is not None:
-        page = library("panels.settings").SettingsPage()
-        slicer.app.settingsDialog().addPanel(_("MITO Reconstruction"), page)
-        page.connect("settingChanged(QString,QVariant)", apply_settings)
-
-
-def simulated_log(_source: Any) -> list[Any]:
-    """The sample of Slicer's Sample Data: a log, simulated when it is first wanted; the nodes that show it."""
-    logic = slicer.util.getModuleLogic(NAME)
-    logic.check_requirements()
-    session = logic.session
-    return library("panels.sample_data").load_simulated_log(session, alive=slicer.app.processEvents)
-
-
-def apply_settings(*_change: Any) -> None:
-    """Have the module's panel follow the application's settings, where it was opened."""
-    logic = getattr(getattr(slicer.modules, f"{NAME}Widget", None), "logic", None)
-    if logic is not None and not logic.missing_requirements():
-        logic.session.set_preferences(library("panels.preferences").read_preferences())
+def register() -> None:
+    """Tell the application, when it has started, of the sample data and of the page of settings."""
+    library("panels.startup").register(Path(__file__).parent / "Resources" / "Icons" / f"{NAME}.png")
 
 
 class MITOReconstruction(ScriptedLoadableModule):
@@ -107,8 +72,7 @@ class MITOReconstruction(ScriptedLoadableModule):
         )
         parent.acknowledgementText = _("Built on 3D Slicer, and on ODL and the ASTRA toolbox where they are installed.")
         if getattr(slicer, "app", None) is not None:
-            slicer.app.connect("startupCompleted()", register_sample_data)
-            slicer.app.connect("startupCompleted()", register_settings)
+            slicer.app.connect("startupCompleted()", register)
 
 
 class MITOReconstructionFileReader:
@@ -223,8 +187,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
     @classmethod
     def missing_requirements(cls) -> list[str]:
         """Those of :meth:`requirements` that are not installed."""
-        names = {entry: entry.partition(">")[0] for entry in cls.requirements()}
-        return [entry for entry, name in names.items() if importlib.util.find_spec(IMPORT_NAMES.get(name, name)) is None]
+        return library("panels.packages").missing_packages(cls.requirements())
 
     @classmethod
     def check_requirements(cls) -> None:
@@ -284,9 +247,12 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         """What is set up: the chosen region's grid and views, method, parameters and backend, as ``reconstruct`` takes them."""
         return dict(self.session.options)
 
-    def load(self, folder: str | Path, name: str | None = None) -> Any:
-        """Open a sample beside those that are open, show it, and look at it; the Scan is returned."""
-        return self.session.load(folder, name)
+    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False) -> Any:
+        """Open a sample beside those that are open, show it, and look at it; the Scan is returned.
+
+        Where ``growing`` says so it may be one that is still being recorded; see ``session.recording``.
+        """
+        return self.session.load(folder, name, growing=growing)
 
     def choose_scan(self, name: str) -> Any:
         """Look at another scan that is open; InputError where it is not."""
@@ -393,6 +359,7 @@ class MITOReconstructionWidget(ScriptedLoadableModuleWidget):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         self.logic: MITOReconstructionLogic | None = None
         self.panel: Any = None
+        self.offer: Any = None
 
     def setup(self) -> None:
         """Make the panel."""
@@ -408,24 +375,9 @@ class MITOReconstructionWidget(ScriptedLoadableModuleWidget):
         self.panel = library("panels.panel").Panel(self.layout, self.logic.session)
 
     def offerInstallation(self) -> None:
-        """Say what is missing, with a button that installs it."""
-        import qt
-
-        missing = ", ".join(self.logic.missing_requirements())
-        self.missingLabel = qt.QLabel(_("These Python packages need to be installed: {packages}").format(packages=missing))
-        self.missingLabel.wordWrap = True
-        self.installButton = qt.QPushButton(_("Install"))
-        self.installButton.connect("clicked()", self.onInstall)
-        self.layout.addWidget(self.missingLabel)
-        self.layout.addWidget(self.installButton)
-
-    def onInstall(self) -> None:
-        """Install what is missing and make the panel."""
-        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=False):
-            self.logic.install_requirements()
-            for widget in (self.missingLabel, self.installButton):
-                widget.hide()
-            self.makePanel()
+        """Say what is missing, with a button that installs it and makes the panel."""
+        offer = library("panels.install_offer").InstallOffer
+        self.offer = offer(self.layout, self.logic.missing_requirements(), self.logic.install_requirements, self.makePanel)
 
     def enter(self) -> None:
         """The module is opened."""

@@ -32,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--spacing", default="0", help="voxel side in mm; 0 for the sample's own")
     parser.add_argument("--firstview", default="0")
     parser.add_argument("--lastview", default="0", help="not included; 0 for all")
-    parser.add_argument("--backend", default="auto", choices=("auto", "astra", "cpu"))
+    parser.add_argument("--backend", default="auto")
     return parser
 
 

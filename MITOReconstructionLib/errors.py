@@ -7,7 +7,7 @@ expected, what was found, and the remedy. Everything that went wrong while worki
 
 from __future__ import annotations
 
-__all__ = ["Cancelled", "InputError", "MITOError", "MissingPackageError", "WorkError"]
+__all__ = ["Cancelled", "Diverged", "InputError", "MITOError", "MissingPackageError", "WorkError"]
 
 
 class MITOError(Exception):
@@ -57,6 +57,10 @@ class MissingPackageError(MITOError, ImportError):
 
 class WorkError(MITOError, RuntimeError):
     """A failure at work on good input: no memory, no disk space, a process that died."""
+
+
+class Diverged(WorkError):
+    """An iteration went astray; the text names it, and what to choose instead."""
 
 
 class Cancelled(MITOError):

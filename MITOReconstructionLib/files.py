@@ -6,12 +6,13 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError, WorkError
 
-__all__ = ["mebibytes", "replacing", "replacing_folder"]
+__all__ = ["is_endless", "mebibytes", "replacing", "replacing_folder", "temporary_folder"]
 
 LONGEST_PART = 32
 """Bytes of the target's stem, and of its suffix, that a temporary name repeats at most; a name has room for 255."""
@@ -144,6 +145,26 @@ def _checked(path: str | os.PathLike[str]) -> Path:
     if not parent_exists:
         raise InputError(target, expected="a folder that exists to write into", found=f"no folder {target.parent}", remedy="Make it first.")
     return target
+
+
+def is_endless(path: str | os.PathLike[str]) -> bool:
+    """Whether reading a path could wait for ever or go on without end: a pipe, a socket or a device."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+def temporary_folder() -> Path:
+    """The system's folder for temporary files.
+
+    Raises
+    ------
+    WorkError
+        When none can be written into.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError as error:
+        told = f"No folder for temporary files can be written into: {error.strerror or error}."
+        raise WorkError(f"{told} Free some room, or set TMPDIR to another folder.") from error
 
 
 def mebibytes(size: float) -> str:

@@ -14,10 +14,13 @@ from MITOReconstructionLib.export import save_slice
 from MITOReconstructionLib.live.once import reconstruct_slice
 from MITOReconstructionLib.live.plane import Plane
 from MITOReconstructionLib.live.settings import LiveSettings
+from MITOReconstructionLib.projectors.backends import AUTO
 from MITOReconstructionLib.scan import open_scan
 from MITOReconstructionLib.version import __version__
 
 __all__ = ["add_arguments", "run"]
+
+BACKENDS = (AUTO, "cpu", "cuda")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help=f"a setting, of {names}; may be given again for others"
     )
+    parser.add_argument("--backend", choices=BACKENDS, default=AUTO, help="'auto' (default) is a GPU where there is one, else the CPU")
     add_views_argument(parser, "use only these views")
     add_progress_argument(parser)
 
@@ -50,8 +54,14 @@ def run(arguments: argparse.Namespace) -> None:
         if views is not None:
             values |= {"first_view": views.start, "last_view": views.stop}
         settings = LiveSettings.from_dict(values)
-        image, seconds = reconstruct_slice(scan, plane, settings, monitor=watch.monitor)
-        provenance = {"sample": str(scan.folder), "version": __version__, "settings": settings.to_dict(), "seconds": seconds}
+        image, seconds, backend = reconstruct_slice(scan, plane, settings, backend=arguments.backend, monitor=watch.monitor)
+        provenance = {
+            "sample": str(scan.folder),
+            "version": __version__,
+            "settings": settings.to_dict(),
+            "backend": backend,
+            "seconds": seconds,
+        }
         save_slice(target, image, plane.matrix(), provenance)
     n, m = plane.shape
     say(f"{target}: {n} x {m} pixels of {plane.spacing[0]:.4g} mm, {clock(sum(seconds.values()))}")

@@ -17,6 +17,9 @@ __all__ = ["VolumeGrid"]
 
 AXES = ("x", "y", "z")
 
+MOST = 2**31 - 1
+"""Voxels along an axis, as file formats and widgets can have them."""
+
 
 @dataclass(frozen=True)
 class VolumeGrid:
@@ -32,7 +35,7 @@ class VolumeGrid:
     Raises
     ------
     InputError
-        When an edge is not finite, an axis has no extent, or a count is below one.
+        When an edge is not finite, an axis has no extent, or a count is below one or above 2**31 - 1.
 
     Examples
     --------
@@ -58,6 +61,13 @@ class VolumeGrid:
                 expected="three whole numbers of at least 1",
                 found=repr(self.shape),
                 remedy="Give the voxel counts along x, y, z.",
+            )
+        if max(counts) > MOST:
+            raise InputError(
+                "grid shape",
+                expected=f"at most {MOST} voxels along an axis",
+                found=f"{max(counts):.4g}" if max(counts) < 1e300 else "more than 1e300",
+                remedy="Choose larger voxels or a smaller box.",
             )
         for axis, low, high, count in zip(AXES, minimum, maximum, counts, strict=True):
             if not 0.0 < (high - low) / count < math.inf:

@@ -250,7 +250,7 @@ class ScanGeometry:
         return source, directions
 
     def detector_mesh(self, view: int, *, columns: int = 32, rows: int = 1) -> DetectorMesh:
-        """The detector surface of one view, out to its edges, as ``columns`` x ``rows`` quadrilaterals."""
+        """The detector surface of one view, out to its edges, as ``columns`` x ``rows`` quadrilaterals; InputError where that is none."""
         if columns < 1 or rows < 1:
             raise InputError(
                 "detector mesh", expected="at least 1 x 1 quadrilaterals", found=f"{columns} x {rows}", remedy="Ask for a finer mesh."

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import Cancelled, InputError, WorkError
+from MITOReconstructionLib.files import temporary_folder
 from MITOReconstructionLib.jobs.exchange import (
     CANCEL,
     CANCEL_FILE,
@@ -128,7 +129,7 @@ def _exchange(folder: Path | None) -> Iterator[Path]:
     try:
         place = Path(tempfile.mkdtemp(prefix="mito-job-", dir=folder)).absolute()
     except OSError as error:
-        where = folder or tempfile.gettempdir()
+        where = folder or temporary_folder()
         raise WorkError(f"{where}: no folder could be made there for the subprocess: {error.strerror or error}.") from error
     try:
         yield place

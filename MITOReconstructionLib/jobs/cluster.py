@@ -15,8 +15,9 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from MITOReconstructionLib.errors import Cancelled, MITOError, WorkError
@@ -25,6 +26,7 @@ from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.jobs.cluster_connection import connected, require_folders, require_versions, require_workers
 from MITOReconstructionLib.jobs.cluster_order import Order
 from MITOReconstructionLib.jobs.cluster_tasks import TOPIC, cut_part, other_versions, reconstruct_part
+from MITOReconstructionLib.jobs.cluster_watch import Watch
 from MITOReconstructionLib.jobs.failures import summary
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.methods import Parameters
@@ -35,16 +37,17 @@ from MITOReconstructionLib.version import __version__
 
 __all__ = ["reconstruct_all_on", "reconstruct_on"]
 
-PATIENCE = 60.0
-"""Seconds without any worker after which a run is given up."""
-
 POLL = 0.05
-LOOK = 1.0
-"""Seconds between looks at whether scheduler and workers are still there."""
+
+AGAIN = 3
+"""Times that a part of the work is submitted again where the scheduler has dropped it."""
 
 STEP = "on the cluster"
 
 Name = TypeVar("Name", bound=str | os.PathLike[str])
+
+Place = tuple[int, int]
+"""Number of an order, and of a part of it."""
 
 
 def reconstruct_on(
@@ -79,7 +82,8 @@ def reconstruct_on(
     Returns
     -------
     dict
-        The volume's provenance, as it is in the file; ``cluster`` says on what scheduler and in how many parts.
+        The volume's provenance, as it is in the file; ``cluster`` says on what scheduler, in how many parts, and how many
+        tasks were submitted again because the scheduler had dropped them.
 
     Raises
     ------
@@ -87,7 +91,8 @@ def reconstruct_on(
         When an argument cannot be used, the scheduler does not answer, has no workers, or workers lack this library in this
         version or do not see the sample.
     WorkError
-        When the work fails on a worker, workers die of it again and again, the scheduler is lost, or the file cannot be written.
+        When the work fails on a worker, workers die of it again and again, the scheduler drops it again and again or does not answer
+        any more, or the file cannot be written.
     MissingPackageError
         When dask.distributed is not installed.
     Cancelled
@@ -142,14 +147,21 @@ def reconstruct_all_on(scheduler: str, requests: Mapping[Name, Request], *, moni
 
 
 class _Run:
-    """Tasks of one or several orders on their way."""
+    """Tasks of one or several orders on their way.
+
+    A result whose worker died is computed again without this run's doing ("lost" is what Dask calls a task until then). A task that
+    the scheduler has dropped is submitted again: where somebody cancelled it or restarted the cluster, or the connection broke, after
+    which the scheduler forgets what it was asked for.
+    """
 
     def __init__(self, client: Any, scheduler: str, orders: Sequence[Order], monitor: Monitor) -> None:
         self._client, self._scheduler, self._orders, self._monitor = client, scheduler, orders, monitor
+        self._watch = Watch(client, scheduler)
         self._name = secrets.token_hex(6)
-        self._futures: dict[tuple[int, int], Any] = {}
-        self._fetching: tuple[tuple[int, int], Any] | None = None
-        self._looked = self._manned = time.monotonic()
+        self._submissions = 0
+        self._futures: dict[Place, Any] = {}
+        self._dropped: Counter[Place] = Counter()
+        self._fetching: tuple[Place, Any, Future[Any]] | None = None
 
     def follow(self, machines: int) -> None:
         """Submit everything, and write what comes until nothing more does.
@@ -161,33 +173,42 @@ class _Run:
         Cancelled
             When the monitor was asked to stop.
         """
-        self._client.subscribe_topic(TOPIC, self._hear)
-        shown = -1.0
+        shown: tuple[str, float] | None = None
         try:
             for order in self._orders:
-                self._submit(order, -(-machines // len(self._orders)))
+                parts = order.cut(-(-machines // len(self._orders)))
+                self._submit(order, range(len(parts)))
             while self._futures:
-                fraction = sum(order.fraction for order in self._orders) / len(self._orders)
-                if fraction != shown:
-                    self._monitor.report(STEP, fraction)
-                    shown = fraction
+                report = self._report()
+                if report != shown:
+                    self._monitor.report(*report)
+                    shown = report
                 self._monitor.check()
                 if not self._advance():
-                    self._require_cluster()
+                    self._look()
                     time.sleep(POLL)
-            self._monitor.report(STEP, 1.0)
+            self._monitor.report(self._report()[0], 1.0)
         finally:
+            self._watch.end()
             if self._fetching is not None:
-                self._fetching[1].cancel()
+                self._fetching[2].cancel()
             for order in self._orders:
                 order.abandon()
             with contextlib.suppress(Exception):  # the scheduler may be gone
                 self._client.cancel(list(self._futures.values()), force=True)
             self._futures.clear()
 
-    def _submit(self, order: Order, machines: int) -> None:
-        """Submit the tasks of one order: its slabs, or all of it and then the parts that it is fetched in."""
-        ranges, name = order.cut(machines), f"{self._name}-{order.number}"
+    def _report(self) -> tuple[str, float]:
+        """Step and fraction to tell."""
+        again = sum(order.submitted_again for order in self._orders)
+        step = f"{STEP}, {again} task{'s' * (again > 1)} submitted again" if again else STEP
+        return step, sum(order.fraction for order in self._orders) / len(self._orders)
+
+    def _submit(self, order: Order, parts: Sequence[int]) -> None:
+        """Submit parts of one order: its slabs, or all of it and then the parts that it is fetched in."""
+        self._client.subscribe_topic(TOPIC, self._hear)  # each time, as a scheduler that was started anew knows nothing of it
+        self._submissions += 1
+        name = f"{self._name}-{self._submissions}"  # what is left of an earlier submission on a worker is not taken for this one
         settings = {"pure": False, "priority": -order.number}
         method, content = order.request.method, order.request.to_dict()
 
@@ -196,14 +217,13 @@ class _Run:
             return self._client.submit(*task, key=f"mito-{method.name}-{name}-{part}", **settings)
 
         if order.in_slabs:
-            parts = [work(part, slices) for part, slices in enumerate(ranges)]
+            futures = [work(part, order.ranges[part]) for part in parts]
         else:
             whole = work(0, None)
-            parts = [
-                self._client.submit(cut_part, whole, *slices, key=f"mito-part-{name}-{part}", **settings)
-                for part, slices in enumerate(ranges)
+            futures = [
+                self._client.submit(cut_part, whole, *order.ranges[part], key=f"mito-part-{name}-{part}", **settings) for part in parts
             ]
-        self._futures |= {(order.number, part): future for part, future in enumerate(parts)}
+        self._futures |= {(order.number, part): future for part, future in zip(parts, futures, strict=True)}
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """Called in the client's thread with what the tasks tell."""
@@ -213,37 +233,64 @@ class _Run:
 
     def _advance(self) -> bool:
         """Take one step with whatever has come; whether there was any."""
-        if self._fetching is not None and self._fetching[1].done():
+        if self._fetching is not None and self._fetching[2].done():
             self._take()
             return True
-        for place, future in list(self._futures.items()):
+        if not self._watch.connected:
+            return False
+        for place, future in self._futures.items():
             if future.status == "error":
                 self._fail(place[0], future.exception())
                 return True
-            if future.status in ("cancelled", "lost"):
-                raise self._lost("it has dropped the tasks of this run")
             if future.status == "finished" and self._fetching is None:
                 loop = self._client.loop.asyncio_loop
-                self._fetching = place, asyncio.run_coroutine_threadsafe(self._client.gather(future, asynchronous=True), loop)
+                self._fetching = place, future, asyncio.run_coroutine_threadsafe(self._client.gather(future, asynchronous=True), loop)
                 return True
-        return False
+        dropped = {place for place, future in self._futures.items() if future.status == "cancelled"}
+        self._submit_again(dropped)
+        return bool(dropped)
+
+    def _look(self) -> None:
+        """Submit again what the scheduler has forgotten without a word; raises where it is gone, or has no workers."""
+        unknown = self._watch.look([future.key for future in self._futures.values()])
+        self._submit_again({place for place, future in self._futures.items() if future.key in unknown})
 
     def _take(self) -> None:
         """Write the slab that was fetched."""
         if self._fetching is None:
             return
-        (number, part), fetched = self._fetching
+        place, future, fetched = self._fetching
         self._fetching = None
-        if (number, part) not in self._futures:
-            return  # of an order that has failed meanwhile
+        if place not in self._futures or self._futures[place] is not future or future.status == "error":
+            return  # given up meanwhile, or the failure is seen to next
         try:
             array, provenance = fetched.result()
-            self._orders[number].take(part, array, provenance, {"scheduler": self._scheduler})
-            self._futures.pop((number, part)).release()
-        except CancelledError as error:
-            raise self._lost(summary(error)) from error
-        except Exception as error:  # noqa: BLE001 - of the task, or of writing
-            self._fail(number, error)
+        except (OSError, CancelledError):  # of the connections; where it is the client's own, all tasks will turn out as dropped
+            if self._watch.connected and future.status == "finished":
+                self._submit_again({place})
+            return
+        except Exception as error:  # noqa: BLE001 - as where the result cannot be unpacked here
+            self._fail(place[0], error)
+            return
+        try:
+            self._orders[place[0]].take(place[1], array, provenance, {"scheduler": self._scheduler})
+        except Exception as error:  # noqa: BLE001 - of writing
+            self._fail(place[0], error)
+            return
+        self._futures.pop(place).release()
+
+    def _submit_again(self, places: Set[Place]) -> None:
+        """Submit again what was dropped; an order of which a part was dropped too often is given up."""
+        for number in sorted({number for number, _ in places}):
+            order = self._orders[number]
+            mine = [place for place in self._futures if place[0] == number and (place in places or not order.in_slabs)]
+            self._dropped.update(mine)
+            if max(self._dropped[place] for place in mine) > AGAIN:
+                self._fail(number, _dropped_too_often(order.request.scan.name))
+                continue
+            self._client.cancel([self._futures.pop(place) for place in mine], force=True)
+            order.submitted_again += len(mine) if order.in_slabs else 1
+            self._submit(order, [part for _, part in mine])
 
     def _fail(self, number: int, error: BaseException) -> None:
         """Give up one order, and leave the others."""
@@ -252,27 +299,12 @@ class _Run:
         self._client.cancel([self._futures.pop(place) for place in mine], force=True)
         order.fail(_explained(error, order.request.scan.name))
 
-    def _require_cluster(self) -> None:
-        """Raise where the scheduler is gone, or all workers have been for long."""
-        now = time.monotonic()
-        if now - self._looked < LOOK:
-            return
-        self._looked = now
-        try:
-            if self._client.status != "running":
-                raise OSError("the connection broke")
-            workers = self._client.scheduler_info()["workers"]
-        except Exception as error:  # whatever it is, it does not answer
-            raise self._lost(str(error)) from error
-        if workers:
-            self._manned = now
-        elif now - self._manned > PATIENCE:
-            raise WorkError(
-                f"The scheduler {self._scheduler} has had no worker for {PATIENCE:.0f} seconds. Start workers, and run it again."
-            )
 
-    def _lost(self, reason: str) -> WorkError:
-        return WorkError(f"The scheduler {self._scheduler} was lost: {reason}. Nothing half-written is left; start it, and run it again.")
+def _dropped_too_often(sample: str) -> WorkError:
+    return WorkError(
+        f"{sample}: the scheduler dropped the same part of the work {AGAIN + 1} times, as it does where somebody cancels the tasks or "
+        "restarts the cluster, or the connection breaks. Its log says more; run it again when the cluster is left alone."
+    )
 
 
 def _explained(error: BaseException, sample: str) -> MITOError:

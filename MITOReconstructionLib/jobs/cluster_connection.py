@@ -13,6 +13,7 @@ from typing import Any
 
 from MITOReconstructionLib.errors import InputError, MissingPackageError
 from MITOReconstructionLib.jobs.cluster_tasks import other_versions
+from MITOReconstructionLib.jobs.cluster_watch import RECONNECT
 from MITOReconstructionLib.jobs.failures import summary
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
@@ -52,7 +53,8 @@ def connected(scheduler: str, monitor: Monitor) -> Iterator[Any]:
             stack.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.CRITICAL)
         _require_answer(scheduler, monitor)
-        client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
+        # Longer than a run waits for a broken connection: a client that gives up by itself leaves a thread behind.
+        client = distributed.Client(scheduler, timeout=CONNECT + RECONNECT, set_as_default=False)
         stack.callback(client.close, timeout=CONNECT)
         yield client
 

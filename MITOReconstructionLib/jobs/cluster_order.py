@@ -26,6 +26,8 @@ SPARE_DISK = 16 << 20
 class Order:
     """A request, the file that its volume goes into, and how far it is. It ends done, or with an ``error``.
 
+    ``ranges`` are those of :meth:`cut`; ``submitted_again`` counts the tasks that the scheduler had dropped.
+
     Parameters
     ----------
     number : int
@@ -45,7 +47,8 @@ class Order:
         self.in_slabs = request.method.name == "fbp"
         self.provenance: dict[str, Any] = {}
         self.error: MITOError | None = None
-        self._ranges: list[tuple[int, int]] = []
+        self.ranges: list[tuple[int, int]] = []
+        self.submitted_again = 0
         self._told: dict[int, float] = {}
         self._taken: set[int] = set()
         self._file: SlabFile | None = None
@@ -57,10 +60,10 @@ class Order:
         """Ranges of slices that come back one by one: slabs, or what a volume made in one piece is cut into afterwards."""
         grid = self.request.grid
         if self.in_slabs:
-            self._ranges = slab_ranges(grid, self.request.geometry, machines)
+            self.ranges = slab_ranges(grid, self.request.geometry, machines)
         else:
-            self._ranges = slab_starts(grid.shape[2], min(grid.shape[2], -(-grid.nbytes // SLAB_BYTES)))
-        return self._ranges
+            self.ranges = slab_starts(grid.shape[2], min(grid.shape[2], -(-grid.nbytes // SLAB_BYTES)))
+        return self.ranges
 
     def tell(self, part: int, fraction: float) -> None:
         """Take the report of a task."""
@@ -72,8 +75,8 @@ class Order:
         if self.error is not None:
             return 1.0
         if not self.in_slabs:
-            return 1.0 if len(self._taken) == len(self._ranges) > 0 else 0.99 * self._told.get(0, 0.0)
-        done = sum((b - a) * (1.0 if n in self._taken else 0.99 * self._told.get(n, 0.0)) for n, (a, b) in enumerate(self._ranges))
+            return 1.0 if len(self._taken) == len(self.ranges) > 0 else 0.99 * self._told.get(0, 0.0)
+        done = sum((b - a) * (1.0 if n in self._taken else 0.99 * self._told.get(n, 0.0)) for n, (a, b) in enumerate(self.ranges))
         return done / self.request.grid.shape[2]
 
     def take(self, part: int, slab: NDArray[np.float32], provenance: dict[str, Any], cluster: dict[str, Any]) -> None:
@@ -85,18 +88,19 @@ class Order:
             When writing fails.
         """
         if self._file is None:
-            self.provenance = {**provenance, "cluster": {**cluster, "parts": len(self._ranges) if self.in_slabs else 1}}
+            self.provenance = {**provenance, "cluster": {**cluster, "parts": len(self.ranges) if self.in_slabs else 1}}
             self._context = save_in_slabs(self.path, self.request.grid, self.provenance)
             self._file = self._context.__enter__()
         elif self.in_slabs:
             self._add_report(provenance)
         try:
-            self._file.write(self._ranges[part][0], slab)
+            self._file.write(self.ranges[part][0], slab)
         except OSError as error:
             self._leave(error)
             raise
         self._taken.add(part)
-        if len(self._taken) == len(self._ranges):
+        if len(self._taken) == len(self.ranges):
+            self.provenance["cluster"]["submitted_again"] = self.submitted_again
             self.provenance["seconds"] = round(time.monotonic() - self._started, 3)
             self._file.provenance = self.provenance
             self._leave(None)

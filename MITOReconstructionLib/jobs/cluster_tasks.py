@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import Cancelled, InputError
-from MITOReconstructionLib.jobs.reconstruct import reconstruct
+from MITOReconstructionLib.jobs.reconstruct import run_request
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.version import __version__
@@ -76,16 +77,10 @@ def reconstruct_part(order: dict[str, Any], slices: tuple[int, int] | None, labe
         monitor.report("waiting", 0.0)
     try:
         request = Request.from_dict(order)
-        nx, ny, _ = request.grid.shape
-        volume = reconstruct(
-            request.scan,
-            grid=request.grid.region((0, 0, slices[0]), (nx, ny, slices[1])) if slices else request.grid,
-            method=request.method.name,
-            parameters=request.parameters,
-            views=request.views,
-            backend=request.backend,
-            monitor=monitor,
-        )
+        if slices:
+            nx, ny, _ = request.grid.shape
+            request = replace(request, grid=request.grid.region((0, 0, slices[0]), (nx, ny, slices[1])))
+        volume = run_request(request, monitor)
     finally:
         _BUSY.release()
     return np.ascontiguousarray(volume.array.T), volume.provenance

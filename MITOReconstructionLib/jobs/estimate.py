@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +11,22 @@ from typing import Any
 import numpy as np
 
 from MITOReconstructionLib.errors import InputError, WorkError
+from MITOReconstructionLib.files import temporary_folder
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
+from MITOReconstructionLib.geometry.updates import count_updates
 from MITOReconstructionLib.jobs.machine import available_memory, free_disk, gibibytes
 from MITOReconstructionLib.jobs.memory import gpu_sizes, largest_that_fits, peak_memory
 from MITOReconstructionLib.jobs.request import Request
-from MITOReconstructionLib.jobs.speed import fbp_speed, gpu_speed, projector_speed
+from MITOReconstructionLib.jobs.speed import Speed, fbp_speed, gpu_speed, projector_speed
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.projectors.backends import AUTO, Backend
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.backproject import beam_tables
+from MITOReconstructionLib.wfbp.groups import beams_together
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["Estimate", "estimate", "require_disk", "require_fit"]
 
@@ -131,7 +135,7 @@ def require_fit(request: Request, folder: Path | None = None, *, disk: bool = Tr
     InputError
         With the numbers, and what would fit.
     """
-    place = (folder or Path(tempfile.gettempdir())) if disk else None
+    place = (folder or temporary_folder()) if disk else None
     for refusal in (_memory_refusal(request), _disk_refusal(request, place)):
         if refusal is not None:
             raise refusal
@@ -186,12 +190,12 @@ def _disk_refusal(request: Request, place: Path | None) -> InputError | None:
 
 def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend) -> float:
     """Seconds for a run with the views ``seeing``."""
-    columns, voxels = _updates(request.geometry, request.grid, seeing)
+    columns, voxels = count_updates(request.geometry, request.grid, seeing)
     reading = 4 * pixels / READING
     if request.method.name == "fbp" and isinstance(device, CudaBackend):
         return reading + gpu_speed(device).seconds(columns, voxels, pixels)
     if request.method.name == "fbp":
-        return reading + 1.6 * fbp_speed().seconds(columns, voxels, pixels)  # the rest is for the coverage
+        return reading + 1.6 * _fbp_speed(request.geometry, request.grid).seconds(columns, voxels, pixels)  # the rest is for the coverage
     speed = projector_speed(device)
     iterations = getattr(request.parameters, "iterations", None)
     if iterations is None:  # one way only
@@ -199,8 +203,8 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     before = 0.0
     coarse = context_grid(request.grid, request.geometry) if getattr(request.parameters, "context", False) else None
     if coarse is not None:  # what lies outside the grid is reconstructed, projected and taken off
-        around = _updates(request.geometry, coarse, np.arange(request.geometry.views))
-        before += reading + 1.6 * fbp_speed().seconds(*around, pixels) + 0.5 * speed.seconds(*around)
+        around = count_updates(request.geometry, coarse, np.arange(request.geometry.views))
+        before += reading + 1.6 * _fbp_speed(request.geometry, coarse).seconds(*around, pixels) + 0.5 * speed.seconds(*around)
     if hasattr(request.parameters, "relaxation"):  # ||A||^2 comes first, from a smaller problem
         side = min(1.0, NORM_SIZE / request.grid.size) ** (1 / 3)
         share = min(1.0, NORM_SIZE / max(1, pixels)) ** (1 / 3)
@@ -208,21 +212,9 @@ def _seconds(request: Request, seeing: np.ndarray, pixels: int, device: Backend)
     return before + float(iterations) * (reading + speed.seconds(columns, voxels))
 
 
-def _updates(geometry: ScanGeometry, grid: VolumeGrid, seeing: np.ndarray) -> tuple[float, float]:
-    """How many columns of voxels along z, and how many voxels, the views see in all, from samples of both."""
-    detector, distance = geometry.detector, geometry.source_to_detector
-    some = seeing[np.linspace(0, len(seeing) - 1, min(len(seeing), 48)).astype(int)]
-    sampled = [np.linspace(0, n - 1, min(n, 24)).astype(int) for n in grid.shape]  # and not all centres: the grid may be absurd
-    centres = [low + (index + 0.5) * side for low, index, side in zip(grid.minimum, sampled, grid.spacing, strict=True)]
-    x, y = (part.ravel() for part in np.meshgrid(centres[0], centres[1], indexing="ij"))
-    sin, cos = np.sin(geometry.angles[some])[:, None], np.cos(geometry.angles[some])[:, None]
-    along, across = geometry.source_radius - x * sin + y * cos, x * cos + y * sin
-    fan = np.clip(np.arctan2(across, along), *geometry.fan_angles)
-    inside = (along > 0.0) & (np.abs(fan - np.arctan2(across, along)) < 1e-9)
-    far, near = detector.surface(detector.column_at_fan_angle(fan, distance), distance)
-    reach = np.maximum(np.hypot(along, across), 1e-6) / np.hypot(far, near)
-    height = geometry.axial_positions[some][:, None, None]
-    row = (centres[2] - height) / reach[..., None]
-    seen = inside[..., None] & (row >= detector.row_min) & (row <= detector.row_max)
-    voxels = len(seeing) * grid.size * float(seen.mean())
-    return len(seeing) * grid.shape[0] * grid.shape[1] * float(seen.any(axis=2).mean()), voxels
+def _fbp_speed(geometry: ScanGeometry, grid: VolumeGrid) -> Speed:
+    try:
+        tables = beam_tables(ParallelPlan(geometry))
+    except InputError:  # too few views, which is among the reasons
+        return fbp_speed(1)
+    return fbp_speed(beams_together(tables, grid, geometry.detector.rows)[0])

@@ -22,7 +22,7 @@ from MITOReconstructionLib.jobs.child import Looker, reconstruct_in_child
 from MITOReconstructionLib.jobs.estimate import require_fit
 from MITOReconstructionLib.jobs.failures import summary
 from MITOReconstructionLib.jobs.preview import Post, Preview, Previewer
-from MITOReconstructionLib.jobs.reconstruct import reconstruct
+from MITOReconstructionLib.jobs.reconstruct import run_request
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.volume import Volume
 from MITOReconstructionLib.methods import Parameters
@@ -248,16 +248,7 @@ class Job:
             require_fit(request, self._folder)
             looker = Looker(self._post, self._preview_every, self._no_more_previews) if self._preview_every else None
             return reconstruct_in_child(request, self._monitor, self._report, folder=self._folder, looker=looker)
-        return reconstruct(
-            request.scan,
-            grid=request.grid,
-            method=request.method.name,
-            parameters=request.parameters,
-            views=request.views,
-            backend=request.backend,
-            initial=request.initial,
-            monitor=self._monitor,
-        )
+        return run_request(request, self._monitor)
 
     def _end(self, volume: Volume | None, error: Exception | None) -> None:
         with self._lock:

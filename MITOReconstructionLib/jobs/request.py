@@ -129,8 +129,7 @@ class Request:
             Naming the file or argument at fault.
         """
         try:
-            scan = open_scan(data["sample"], name=data["name"])
-            scan = dataclasses.replace(scan, geometry=ScanGeometry.from_dict(data["geometry"]))  # as the caller had it
+            scan = _with_geometry(open_scan(data["sample"], name=data["name"]), ScanGeometry.from_dict(data["geometry"]))
             rest = {name: data[name] for name in ("method", "parameters", "views", "backend")}
             grid = VolumeGrid.from_dict(data["grid"])
             start = initial.reshape(grid.shape) if initial is not None and initial.size == grid.size else initial
@@ -139,6 +138,19 @@ class Request:
             raise InputError(
                 "request", expected=f"an entry {error}", found="no such entry", remedy="Take what Request.to_dict gave."
             ) from error
+
+
+def _with_geometry(scan: Scan, geometry: ScanGeometry) -> Scan:
+    """The scan with the geometry that the caller has of it; InputError where the files have other views or pixels by now."""
+    expected = (geometry.views, geometry.detector.columns, geometry.detector.rows)
+    if scan.projections.shape != expected:
+        raise InputError(
+            f"{scan.folder}: sinogram.npy",
+            expected=f"shape {expected}, as when the scan was opened",
+            found=f"shape {scan.projections.shape}",
+            remedy="Load the sample again.",
+        )
+    return dataclasses.replace(scan, geometry=geometry)
 
 
 def _start(initial: Volume | NDArray[np.floating], grid: VolumeGrid) -> NDArray[np.float32]:

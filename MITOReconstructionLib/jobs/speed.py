@@ -35,6 +35,9 @@ HEIGHTS = (8, 96)
 
 VIEWS = 64
 
+TURN = {1: 2 * VIEWS, 2: 6 * VIEWS, 4: 12 * VIEWS}
+"""Views a turn of small problems of which so many beams are taken together."""
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -58,9 +61,12 @@ _known: dict[str, Speed] = {}
 _lock = threading.Lock()
 
 
-def fbp_speed() -> Speed:
-    """Speed of filtered backprojection, measured in about a quarter of a second, kernels not counted that are yet to compile."""
-    return _once("fbp", _measure_fbp)
+def fbp_speed(together: int) -> Speed:
+    """Speed of filtered backprojection, measured in about a quarter of a second, kernels not counted that are yet to compile.
+
+    ``together`` is how many beams are backprojected together, see :func:`MITOReconstructionLib.wfbp.groups.beams_together`.
+    """
+    return _once(f"fbp {together}", lambda: _measure_fbp(together))
 
 
 def gpu_speed(device: CudaBackend) -> Speed:
@@ -80,9 +86,9 @@ def _once(name: str, measure: Callable[[], Speed]) -> Speed:
         return _known[name]
 
 
-def _measure_fbp() -> Speed:
+def _measure_fbp(together: int) -> Speed:
     compile_kernels(Monitor())
-    geometry = _geometry()
+    geometry = _geometry(TURN[together])
     plan = ParallelPlan(geometry)
     tables = beam_tables(plan)
     scan = Scan.from_arrays(np.zeros((geometry.views, geometry.detector.columns, geometry.detector.rows), np.float32), geometry)
@@ -153,9 +159,9 @@ def _speed(times: list[float], pixel: float) -> Speed:
     return Speed(max(low - voxel * HEIGHTS[0], 0.1 * low), voxel, pixel)
 
 
-def _geometry() -> ScanGeometry:
-    """A circle whose views all see the whole of the grid."""
-    angles = np.linspace(0.0, 2 * math.pi, 6 * VIEWS, endpoint=False)
+def _geometry(turn: int = 6 * VIEWS) -> ScanGeometry:
+    """A circle of ``turn`` views, which all see the whole of the grid."""
+    angles = np.linspace(0.0, 2 * math.pi, turn, endpoint=False)
     return ScanGeometry(angles, np.zeros(len(angles)), 500.0, 0.0, Detector(256, 96, -0.4, 0.4, -75.0, 75.0, 500.0))
 
 

@@ -29,7 +29,7 @@ from MITOReconstructionLib.jobs.exchange import INITIAL, PREVIEW, PREVIEW_EVERY,
 from MITOReconstructionLib.jobs.failures import describe_error
 from MITOReconstructionLib.jobs.leash import Leash
 from MITOReconstructionLib.jobs.preview import Previewer, write_preview
-from MITOReconstructionLib.jobs.reconstruct import reconstruct
+from MITOReconstructionLib.jobs.reconstruct import run_request
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor
 
@@ -109,16 +109,7 @@ def _work(folder: Path, monitor: Monitor, lines: _Lines) -> None:
             request.grid, lambda: not place.exists(), lambda preview: write_preview(place, preview), lines.no_more_previews
         )
         monitor.previews(previewer, every)
-    volume = reconstruct(
-        request.scan,
-        grid=request.grid,
-        method=request.method.name,
-        parameters=request.parameters,
-        views=request.views,
-        backend=request.backend,
-        initial=request.initial,
-        monitor=monitor,
-    )
+    volume = run_request(request, monitor)
     with replacing(folder / PROVENANCE) as temporary:
         temporary.write_text(json.dumps(volume.provenance, default=_plain), encoding="utf-8")
     _write(folder / VOLUME, volume.array, monitor)

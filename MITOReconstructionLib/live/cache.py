@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,12 +13,10 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.files import mebibytes
+from MITOReconstructionLib.live.places import BLOCK, Places
 from MITOReconstructionLib.wfbp.planes import BeamStore, store_beams
 
-__all__ = ["BLOCK", "BeamCache"]
-
-BLOCK = 16
-"""Beams in a block."""
+__all__ = ["BeamCache"]
 
 
 class BeamCache:
@@ -60,10 +57,8 @@ class BeamCache:
         size = self.capacity * rays * rows
         flat = np.empty(size + 1, np.int16) if folder is None else self._map(size + 1, folder)  # the last value has one behind it
         values = flat[:size].reshape(self.capacity, rays, rows)
-        self._free = list(range(count))[::-1]
-        self._blocks: OrderedDict[int, int] = OrderedDict()
-        self._held: set[int] = set()
-        self.store = BeamStore(values, np.zeros(self.capacity, np.float32), np.full(beams, -1, np.int64))
+        self._places = Places(beams, count, f"The cache of {mebibytes(self.limit)} is full of beams that are in use.")
+        self.store = BeamStore(values, np.zeros(self.capacity, np.float32), self._places.slots)
 
     def _map(self, values: int, folder: str | os.PathLike[str]) -> NDArray[np.int16]:
         place = Path(folder)
@@ -89,7 +84,7 @@ class BeamCache:
     @property
     def nbytes(self) -> int:
         """Bytes of the beams that are held."""
-        return len(self._blocks) * BLOCK * self.beam_bytes
+        return self._places.blocks * BLOCK * self.beam_bytes
 
     @property
     def limit(self) -> int:
@@ -99,7 +94,7 @@ class BeamCache:
     @property
     def room(self) -> bool:
         """Whether a block can be put in without another one having to go."""
-        return bool(self._free)
+        return self._places.room
 
     @property
     def held_beams(self) -> int:
@@ -108,15 +103,12 @@ class BeamCache:
 
     def here(self, first: int = 0, last: int | None = None) -> NDArray[np.bool_]:
         """Which of the beams ``first`` to ``last`` (exclusive) are there."""
-        return np.asarray(self.store.slots[first:last] >= 0)
+        return self._places.here(first, last)
 
     def hold(self, beams: Iterable[int]) -> None:
         """Keep these beams' blocks, once written, until the next call; they count as used now."""
-        held = {int(beam) // BLOCK for beam in beams}
         with self._lock:
-            self._held = held
-            for block in held & set(self._blocks):
-                self._blocks.move_to_end(block)
+            self._places.hold(beams)
 
     def write(self, first: int, beams: NDArray[np.float32]) -> None:
         """Put in beams from ``first`` on, float32, shape (n, rays, rows); where there is no room the block used longest ago goes.
@@ -131,24 +123,10 @@ class BeamCache:
             while done < len(beams):
                 beam = first + done
                 count = min(len(beams) - done, BLOCK - beam % BLOCK)
-                slot = self._slot(beam // BLOCK) * BLOCK + beam % BLOCK
+                slot = self._places.slot(beam)
                 store_beams(beams[done : done + count], self.store.values[slot : slot + count], self.store.scales[slot : slot + count])
                 self.store.slots[beam : beam + count] = np.arange(slot, slot + count)
                 done += count
-
-    def _slot(self, block: int) -> int:
-        """The place of a block, made free where it has none."""
-        if block in self._blocks:
-            self._blocks.move_to_end(block)
-            return self._blocks[block]
-        if not self._free:
-            oldest = next((number for number in self._blocks if number not in self._held), None)
-            if oldest is None:
-                raise WorkError(f"The cache of {mebibytes(self.limit)} is full of beams that are in use.")
-            self._free.append(self._blocks.pop(oldest))
-            self.store.slots[oldest * BLOCK : (oldest + 1) * BLOCK] = -1
-        self._blocks[block] = self._free.pop()
-        return self._blocks[block]
 
     def take(self, first: int, last: int, out: NDArray[np.float32]) -> bool:
         """Write the beams ``first`` to ``last`` (exclusive) to ``out``, float32, shape (n, rays, rows); false where one is not there."""
@@ -160,13 +138,26 @@ class BeamCache:
                 np.multiply(self.store.values[slot], self.store.scales[slot], out=out[number])
             return True
 
+    def copy(self, first: int, last: int, out: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Write those of the beams ``first`` to ``last`` (exclusive) that are there to the beginning of ``out``, as they are kept.
+
+        Returns
+        -------
+        beams : int, shape (n,)
+            Which ones.
+        scales : float32, shape (n,)
+        """
+        with self._lock:
+            beams = first + np.flatnonzero(self.here(first, last))
+            slots = self.store.slots[beams]
+            for number, slot in enumerate(slots):
+                out[number] = self.store.values[slot]
+            return beams, self.store.scales[slots]
+
     def clear(self) -> None:
         """Forget every beam."""
         with self._lock:
-            self._free = list(range(self.capacity // BLOCK))[::-1]
-            self._blocks.clear()
-            self._held = set()
-            self.store.slots[:] = -1
+            self._places.clear()
 
     def close(self) -> None:
         """Forget every beam for good, and delete the file."""

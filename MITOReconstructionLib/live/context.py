@@ -41,7 +41,7 @@ def reconstruct_context(
     for start in range(first, last, STEP):
         part = beams[: min(STEP, last - start)]
         while not level.cache.take(start, start + len(part), part):
-            level.fill(start, last)
+            level.fill(start, last, computer=True)
             yield
         backproject(volume, grid, part, start - first, tables)
         yield

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from MITOReconstructionLib.errors import InputError, WorkError
+from MITOReconstructionLib.live.gpu import LiveDevice
 from MITOReconstructionLib.live.level import plan_of
 from MITOReconstructionLib.live.levels import Levels
 from MITOReconstructionLib.live.once import default_cache
@@ -21,11 +22,10 @@ from MITOReconstructionLib.live.request import ContextRequest, Request
 from MITOReconstructionLib.live.result import ContextVolume, LiveStatus, SliceResult
 from MITOReconstructionLib.live.settings import LiveSettings
 from MITOReconstructionLib.live.worker import Worker, running
+from MITOReconstructionLib.projectors.backends import AUTO, Backend
 from MITOReconstructionLib.scan import Scan
 
-__all__ = ["BACKENDS", "LiveSlices"]
-
-BACKENDS = ("auto", "cpu")
+__all__ = ["LiveSlices"]
 
 END_SECONDS = 10.0
 """That a thread may take to end when the interpreter ends."""
@@ -54,7 +54,9 @@ class LiveSlices:
         How much the filtered beams may take, in memory or in a file; by default a quarter of the memory that is free, at most 4 GiB.
     cache_folder : path, optional
         Keep the filtered beams in a file in this folder, deleted in the end, in place of memory.
-    backend : {"auto", "cpu"}
+    backend : str or Backend
+        "cuda" is an NVIDIA GPU, "auto" one where there is one, else the CPU. Where the GPU fails, or its memory does not suffice, the
+        slices go on on the CPU; :meth:`status` says which it is, and why.
     callback : callable, optional
         Called as ``callback(result)`` with every result, in the engine's thread: it should return soon, and must not call
         :meth:`wait`, :meth:`reconstruct` or :meth:`close`. Results go to :meth:`poll` all the same.
@@ -64,6 +66,8 @@ class LiveSlices:
     InputError
         When the scan cannot be reconstructed by filtered backprojection, a setting does not fit it, the cache is too small for
         two blocks of beams, or there is no such backend or folder.
+    MissingPackageError
+        When what the backend needs is not installed.
     WorkError
         When the cache's file cannot be made.
 
@@ -86,11 +90,10 @@ class LiveSlices:
         plugins: Sequence[PluginStep] = (),
         cache_bytes: int | None = None,
         cache_folder: str | os.PathLike[str] | None = None,
-        backend: str = "auto",
+        backend: str | Backend = AUTO,
         callback: Callable[[SliceResult], object] | None = None,
     ) -> None:
-        if backend not in BACKENDS:
-            raise InputError("backend", expected=f"one of {', '.join(BACKENDS)}", found=repr(backend), remedy="Choose one of these.")
+        device = LiveDevice(backend)
         self.scan = scan
         limit = default_cache() if cache_bytes is None else int(cache_bytes)
         binned, finer = BinnedScan(scan), BinnedScan(scan, 2, keep=False)
@@ -98,10 +101,10 @@ class LiveSlices:
         chosen = settings or LiveSettings()
 
         def build(settings: LiveSettings) -> Levels:
-            return Levels(scan, binned, between, settings, limit, cache_folder)
+            return Levels(scan, binned, between, settings, limit, cache_folder, device)
 
         self._count = itertools.count(1)
-        self._worker = Worker(scan, chosen, tuple(plugins), build, callback)
+        self._worker = Worker(scan, chosen, tuple(plugins), build, callback, device)
         weakref.finalize(self, self._worker.close, wait=False).atexit = False  # an engine that nobody has any more
 
     # ---- what is asked for -----------------------------------------------------------------------------------------------

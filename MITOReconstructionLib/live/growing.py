@@ -7,8 +7,9 @@ import math
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,16 +65,25 @@ class GrowingScan(Scan):
     _state: _State
     _temporary: Path | None
 
-    def _start(self, name: str, geometry: ScanGeometry, grid: VolumeGrid, kept: NDArray[np.float32], file: ArrayFile | None) -> None:
-        super().__init__(name, geometry, grid, kept, _file=file)
+    def _start(
+        self, name: str, geometry: ScanGeometry, grid: VolumeGrid, kept: NDArray[np.floating], file: ArrayFile | None, **told: Any
+    ) -> None:
+        super().__init__(name, geometry, grid, kept, _file=file, **told)
         object.__setattr__(self, "_state", _State(geometry.views))
         object.__setattr__(self, "_temporary", None)
 
     @classmethod
-    def _of_file(cls, name: str, geometry: ScanGeometry, grid: VolumeGrid, file: ArrayFile) -> GrowingScan:
-        scan = cls.__new__(cls)
+    def _of_folder(cls, path: Path, name: str) -> GrowingScan:
+        sample = describe_sample(path, growing=True)
+        geometry, header = sample.geometry, sample.sinogram
         shape = (geometry.views, geometry.detector.columns, geometry.detector.rows)
-        scan._start(name, geometry, grid, np.broadcast_to(np.float32(np.nan), shape), file)
+        scan = cls.__new__(cls)
+        scan._start(
+            name, geometry, sample.grid, np.broadcast_to(np.array(np.nan, header.dtype), shape),
+            ArrayFile(header.path, header.dtype, shape, header.offset),
+            folder=path, metadata=sample.metadata, warnings=sample.metadata.warnings,
+        )  # fmt: skip
+        _ = scan.arrived
         return scan
 
     def add_view(self, index: int, projection: NDArray[np.floating]) -> None:
@@ -126,14 +136,12 @@ class GrowingScan(Scan):
         if self._file is None:
             return self._state.arrived
         item = math.prod(self._file.shape[1:]) * self._file.dtype.itemsize
-        try:
-            size = os.path.getsize(self._file.path)
-        except OSError as error:
-            raise InputError(
-                self._file.path, expected="the file as it was when the scan was opened", found=str(error.strerror or error),
-                remedy="Check the file and the disk, and open the scan again.",
-            ) from error  # fmt: skip
-        self._state.arrived = max(0, min(self.geometry.views, (size - self._file.offset) // item))
+        self._state.arrived = max(0, min(self.geometry.views, (self._file.size() - self._file.offset) // item))
+        return self._state.arrived
+
+    @property
+    def seen(self) -> int:
+        """What :attr:`arrived` was when it was last looked at; the file is not looked at."""
         return self._state.arrived
 
     @property
@@ -148,6 +156,10 @@ class GrowingScan(Scan):
         if self._file is None:
             out = block_to_fill(out, (last - first, *self.projections.shape[1:]))
         return super().read(first, last, out)
+
+    def stamp(self) -> Hashable:
+        """As :meth:`Scan.stamp`; of a file that still grows another one each time."""
+        return super().stamp() if self.finished else object()
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Have ``listener`` called, in the thread that adds, whenever views have come; the function given back ends that.
@@ -194,9 +206,4 @@ def open_growing(folder: str | os.PathLike[str], *, name: str | None = None) -> 
         As :func:`MITOReconstructionLib.open_scan`, but for a sinogram that is too short.
     """
     path = Path(folder).absolute()
-    sample = describe_sample(path, growing=True)
-    header = sample.sinogram
-    file = ArrayFile(header.path, header.dtype, (sample.geometry.views, *header.shape[1:]), header.offset)
-    scan = GrowingScan._of_file(name or path.resolve().name, sample.geometry, sample.grid, file)
-    _ = scan.arrived
-    return scan
+    return GrowingScan._of_folder(path, name or path.resolve().name)

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.live.cache import BLOCK, BeamCache
+from MITOReconstructionLib.live.cache import BeamCache
+from MITOReconstructionLib.live.gpu import GpuLevel, LiveDevice
+from MITOReconstructionLib.live.places import BLOCK
 from MITOReconstructionLib.live.plane import Plane
 from MITOReconstructionLib.live.pyramid import TiltedScan, shifted_axis
 from MITOReconstructionLib.live.settings import LiveSettings
@@ -58,6 +60,8 @@ class Level:
         Bytes for the beams.
     folder : path, optional
         Where to keep them in place of memory.
+    device : LiveDevice, optional
+        What computes; the CPU by default.
     views, stride, bin : int
         The scan is every ``stride``-th view of the one that the settings are meant for, which has ``views`` views (by default the scan
         itself), and its columns are ``bin`` of that one's.
@@ -74,6 +78,7 @@ class Level:
         settings: LiveSettings,
         limit: int,
         folder: str | os.PathLike[str] | None = None,
+        device: LiveDevice | None = None,
         *,
         views: int | None = None,
         stride: int = 1,
@@ -88,6 +93,8 @@ class Level:
         self._source = TiltedScan(scan, math.radians(settings.tilt)) if settings.tilt else scan
         self.block = 1 << (int(min(max(STEP_SAMPLES // (rays * rows), 1), BLOCK)).bit_length() - 1)
         self.cache = BeamCache(self.plan.beams, rays, rows, limit, folder)
+        self._device = device
+        self._gpu: GpuLevel | None = None
         self._run: Iterator[tuple[int, NDArray[np.float32]]] | None = None
         self._next, self._stop = 0, 0
         fan = self.plan.fan_angles
@@ -122,34 +129,81 @@ class Level:
                 first, last = (last - turn, last) if rising else (first, first + turn)
         return first, last
 
+    def on_gpu(self) -> GpuLevel | None:
+        """The beams on the GPU; None where the CPU computes.
+
+        Raises
+        ------
+        DeviceError
+            When the GPU has no room, or fails.
+        """
+        if self._gpu is None and self._device is not None and self._device.gpu is not None:
+            with self._device.working():
+                self._gpu = GpuLevel(self._device, self._source, self.views, self.plan, self.tables, self._ramp)
+        return self._gpu
+
+    def leave_gpu(self) -> None:
+        """Let go of what is on the GPU; the beams on the computer stay."""
+        self.rest()
+        self._gpu = None
+
+    def here(self, first: int = 0, last: int | None = None) -> NDArray[np.bool_]:
+        """Which of the beams ``first`` to ``last`` (exclusive) are filtered and kept, on the computer or the GPU."""
+        mask, gpu = self.cache.here(first, last), self._gpu  # which may become None in another thread
+        return mask if gpu is None else mask | gpu.here(first, last)
+
+    @property
+    def capacity(self) -> int:
+        """Number of beams that can be kept."""
+        return self.cache.capacity if self._gpu is None else max(self.cache.capacity, self._gpu.capacity)
+
+    @property
+    def room(self) -> bool:
+        """Whether beams can be filtered without others having to go from everywhere."""
+        return self.cache.room or (self._gpu is not None and self._gpu.room)
+
     def seeing(self, sums: PlaneSums) -> NDArray[np.bool_]:
         """Which beams see a plane, shape (beams,)."""
-        return beams_seeing_plane(sums, self.tables)
+        gpu = self.on_gpu()
+        return beams_seeing_plane(sums, self.tables) if gpu is None else gpu.seeing(sums)
 
     def beams_of(self, plane: Plane) -> int:
         """How many beams see a plane."""
         return int(np.count_nonzero(self.seeing(plane_sums(plane))))
 
-    def fill(self, first: int, last: int) -> bool:
+    def fill(self, first: int, last: int, *, computer: bool = False) -> bool:
         """Filter some of the beams ``first`` to ``last`` (exclusive) that are not there yet, from the first of them on; false at the end.
+
+        Parameters
+        ----------
+        first, last : int
+        computer : bool
+            Whether they have to be on the computer, also where the GPU has them.
 
         Raises
         ------
+        DeviceError
+            When the GPU fails.
         InputError
             When the scan cannot be read.
         WorkError
             When the cache is full of beams that are held.
         """
-        lacking = np.flatnonzero(~self.cache.here(first, last))
+        gpu, here = self.on_gpu(), self.cache.here if computer else self.here
+        lacking = np.flatnonzero(~here(first, last))
         if not lacking.size:
             return False
         start = first + int(lacking[0])
         if self._run is None or start != self._next or start >= self._stop:
             self.rest()  # before the next one takes memory
-            after = np.flatnonzero(self.cache.here(start, last))
+            after = np.flatnonzero(here(start, last))
             self._stop = start + int(after[0]) if after.size else last
-            stream = BeamStream(self._source, self.views, self.plan, self._ramp, block=self.block)
-            self._run, self._next = stream.blocks(start, self._stop, Monitor()), start
+            if gpu is None:
+                stream = BeamStream(self._source, self.views, self.plan, self._ramp, block=self.block)
+                self._run = stream.blocks(start, self._stop, Monitor())
+            else:
+                self._run = gpu.beams(start, self._stop)
+            self._next = start
         try:
             begin, beams = next(self._run)
         except BaseException:
@@ -157,6 +211,9 @@ class Level:
             raise
         self.cache.write(begin, beams)
         self._next = begin + len(beams)
+        if gpu is not None:
+            for block in range(begin // BLOCK, -(-self._next // BLOCK)):
+                gpu.keep(self.cache, max(begin, block * BLOCK), min(self._next, (block + 1) * BLOCK))
         return True
 
     def rest(self) -> None:
@@ -178,7 +235,7 @@ class Level:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.rest()
+        self.leave_gpu()
         self.cache.close()
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Hashable
 
 import numpy as np
 
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.live.gpu import LiveDevice
 from MITOReconstructionLib.live.level import Level, plane_sums
 from MITOReconstructionLib.live.plane import Plane
 from MITOReconstructionLib.live.pyramid import BinnedScan
@@ -38,6 +40,8 @@ class Levels:
         Bytes for the scan's own beams and an eighth of it for those in between; those of the binned one are few, and all kept.
     folder : path, optional
         Where to keep the scan's own beams in place of memory.
+    device : LiveDevice, optional
+        What computes; the CPU by default.
 
     Raises
     ------
@@ -53,22 +57,28 @@ class Levels:
         settings: LiveSettings,
         limit: int,
         folder: str | os.PathLike[str] | None,
+        device: LiveDevice | None = None,
     ) -> None:
         self.settings = settings
-        self.full = Level(scan, settings, limit if between is None else limit - limit // 8, folder)
+        self.full = Level(scan, settings, limit if between is None else limit - limit // 8, folder, device)
         self.middle = None
         if between is not None:
             views = scan.geometry.views
             with contextlib.suppress(InputError):  # too few views, or no room for two blocks
-                self.middle = Level(between, settings, limit // 8, views=views, stride=between.stride, bin=between.bins[0])
+                self.middle = Level(between, settings, limit // 8, None, device, views=views, stride=between.stride, bin=between.bins[0])
         try:
-            self.coarse = Level(binned, settings, UNLIMITED, views=scan.geometry.views, stride=binned.stride, bin=binned.bins[0])
+            self.coarse = Level(
+                binned, settings, UNLIMITED, None, device, views=scan.geometry.views, stride=binned.stride, bin=binned.bins[0]
+            )
         except InputError:  # too few views once most are left out
             self.coarse = self.full
         self._end_lending = None
         if not settings.tilt and not settings.axis_offset:
             key = beams_key(scan, self.full.views, settings.filter_type, settings.frequency_scaling, True)
-            self._end_lending = lend(key, self.full.cache)
+            stamp: Hashable = object()  # of a file that has been cut short: nobody takes anything
+            with contextlib.suppress(InputError):
+                stamp = scan.stamp()
+            self._end_lending = lend(key, self.full.cache, stamp)
 
     def ready(self, level: Level, arrived: int) -> tuple[int, int]:
         """First and last (exclusive) beam of a level that are used when so many views are there."""
@@ -92,8 +102,8 @@ class Levels:
             return False
         heights = full.plan.axial_at(full.plan.theta(np.arange(first, last)))
         centre = first + int(np.argmin(np.abs(heights - middle)))
-        half = (full.cache.capacity - 2 * full.block) // 2
-        return full.fill(max(first, centre - half), min(last, centre + half)) if full.cache.room else False
+        half = (full.capacity - 2 * full.block) // 2
+        return full.fill(max(first, centre - half), min(last, centre + half)) if full.room else False
 
     def at(self, stage: str) -> Level:
         """The level of a stage: "preview", "between" or "final"."""
@@ -111,13 +121,19 @@ class Levels:
         """Whether so many beams have to be filtered for a plane's final image that one in between is worth making first."""
         seeing = self.full.seeing(plane_sums(plane))
         first, last = self.ready(self.full, arrived)
-        return int(np.count_nonzero(seeing[first:last] & ~self.full.cache.here(first, last))) > WORTH * self.full.tables.half_turn
+        return int(np.count_nonzero(seeing[first:last] & ~self.full.here(first, last))) > WORTH * self.full.tables.half_turn
 
     def rest(self) -> None:
         """Let go of the memory that only filtering needs."""
         for level in (self.coarse, self.middle, self.full):
             if level is not None:
                 level.rest()
+
+    def leave_gpu(self) -> None:
+        """Let go of what is on the GPU."""
+        for level in (self.coarse, self.middle, self.full):
+            if level is not None:
+                level.leave_gpu()
 
     def close(self) -> None:
         """Let go of everything."""

@@ -18,6 +18,9 @@ Vector = tuple[float, float, float]
 MOST_PIXELS = 1 << 26
 """Pixels that a plane has at most: a quarter of a gibibyte."""
 
+SMALLEST = 1e-9
+"""A pixel's side in mm that can still be computed with."""
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -181,8 +184,11 @@ def _sides(values: float | Sequence[float]) -> tuple[float, float]:
         sides = np.broadcast_to(sides, (2,)) if sides.ndim == 0 else sides
     except (TypeError, ValueError):
         sides = np.empty(0)
-    if sides.shape != (2,) or not np.all(np.isfinite(sides)) or not np.all(sides > 0.0):
+    if sides.shape != (2,) or not np.all(sides > 0.0) or not np.all(sides < np.inf):
         raise InputError(
             "plane spacing", expected="one or two positive lengths in mm", found=repr(values), remedy="Give the pixel's sides."
         )
+    if not SMALLEST <= sides.min() <= sides.max() <= 1.0 / SMALLEST:
+        expected = f"lengths in mm from {SMALLEST:g} to {1.0 / SMALLEST:g}"
+        raise InputError("plane spacing", expected=expected, found=repr(values), remedy="Give the pixel's sides.")
     return float(sides[0]), float(sides[1])

@@ -75,6 +75,7 @@ class LiveStatus:
     cache_bytes, cache_limit : bytes that the cache holds, and may hold;
     views, arrived : number of views of the scan, and how many have come;
     compiling : whether the kernels are being compiled, which takes some seconds the first time on a machine; slices come after that;
+    backend : what computes the slices; where the GPU had to be given up, that it is the CPU and why;
     error : empty, or one sentence: the last fault of the scan. The engine lives on and tries again when something is requested.
     """
 
@@ -88,3 +89,4 @@ class LiveStatus:
     arrived: int
     error: str = ""
     compiling: bool = False
+    backend: str = ""

@@ -8,17 +8,60 @@ from collections.abc import Generator, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.live.cache import BLOCK
+from MITOReconstructionLib.live.gpu import GpuPlane
 from MITOReconstructionLib.live.level import Level, plane_sums
+from MITOReconstructionLib.live.places import BLOCK
 from MITOReconstructionLib.live.plane import Plane
-from MITOReconstructionLib.wfbp.planes import add_directions, finish
+from MITOReconstructionLib.wfbp.planes import PlaneSums, add_directions, finish
 
-__all__ = ["enlarge", "preview_factor", "reconstruct_plane"]
+__all__ = ["CpuPlane", "enlarge", "preview_factor", "reconstruct_plane"]
 
 STEP_UPDATES = 3_000_000
 """Pixels times directions in a step of backprojection: some ten milliseconds."""
 
 Image = tuple[NDArray[np.float32], bool]
+
+
+class CpuPlane:
+    """A plane that is worked on on the CPU.
+
+    step : pixels times directions in a step;
+    room : blocks of beams that can be there at a time;
+    seeing : bool, shape (beams,): which beams see the plane.
+    """
+
+    step = STEP_UPDATES
+
+    def __init__(self, level: Level, sums: PlaneSums) -> None:
+        self._level, self._sums = level, sums
+        self.room = level.cache.capacity // BLOCK - 1
+        self.seeing = level.seeing(sums)
+
+    def here(self) -> NDArray[np.bool_]:
+        """Which beams can be added."""
+        return self._level.cache.here()
+
+    def hold(self, beams: NDArray[np.intp]) -> None:
+        """Keep these beams."""
+        self._level.cache.hold(beams)
+
+    def fetch(self, _wanted: NDArray[np.intp]) -> Iterator[None]:
+        """Nothing: what the computer has is where it is needed."""
+        return iter(())
+
+    def add(self, wanted: NDArray[np.intp] | None, ready: tuple[int, int], first: int, last: int, *, check: bool) -> None:
+        """Add directions, of all the beams or those that are wanted."""
+        store = self._level.cache.store
+        if wanted is not None:
+            slots = np.full_like(store.slots, -1)
+            slots[wanted] = store.slots[wanted]
+            store = store._replace(slots=slots)
+        add_directions([self._sums], store, self._level.tables, ready, first, last, check=check)
+
+    def finish(self, fill_value: float) -> None:
+        """Write the image."""
+        self._level.cache.hold(())
+        finish(self._sums, fill_value)
 
 
 def reconstruct_plane(
@@ -49,30 +92,28 @@ def reconstruct_plane(
         Whether every beam of the scan that sees the plane was ready.
     """
     sums, half_turn = plane_sums(plane), level.tables.half_turn
-    seeing = level.seeing(sums)
+    on_gpu = level.on_gpu()
+    work = CpuPlane(level, sums) if on_gpu is None else GpuPlane(on_gpu, level.cache, sums)
+    seeing = work.seeing
     complete = not (seeing[: ready[0]].any() or seeing[ready[1] :].any())
     seeing[: ready[0]] = False
     seeing[ready[1] :] = False
     yield
-    parts = _parts(np.unique(np.flatnonzero(seeing) // BLOCK), level.cache.capacity // BLOCK - 1)
+    parts = _parts(np.unique(np.flatnonzero(seeing) // BLOCK), work.room)
     for number, part in enumerate(parts):
         wanted = _beams(part, ready)
         first = 0
         while first < half_turn:
-            yield from _fill(level, wanted, seconds)
-            store = level.cache.store
-            if len(parts) > 1:
-                slots = np.full_like(store.slots, -1)
-                slots[wanted] = store.slots[wanted]
-                store = store._replace(slots=slots)
+            yield from _fill(level, work, wanted, seconds)
             start = time.perf_counter()
-            last = min(first + max(1, STEP_UPDATES // plane.pixels), half_turn)
-            add_directions([sums], store, level.tables, ready, first, last, check=number == 0)
+            last = min(first + max(1, work.step // plane.pixels), half_turn)
+            work.add(wanted if len(parts) > 1 else None, ready, first, last, check=number == 0)
             seconds["backproject"] = seconds.get("backproject", 0.0) + time.perf_counter() - start
             first = last
             yield
-    level.cache.hold(())
-    finish(sums, fill_value)
+    start = time.perf_counter()
+    work.finish(fill_value)
+    seconds["backproject"] = seconds.get("backproject", 0.0) + time.perf_counter() - start
     return sums.image, complete
 
 
@@ -87,18 +128,18 @@ def _beams(blocks: NDArray[np.intp], ready: tuple[int, int]) -> NDArray[np.intp]
     return beams[(beams >= ready[0]) & (beams < ready[1])]
 
 
-def _fill(level: Level, wanted: NDArray[np.intp], seconds: dict[str, float]) -> Iterator[None]:
-    """Have all of these beams in the cache."""
-    if level.cache.here()[wanted].all():
-        return
-    level.cache.hold(wanted)
-    for run in np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1):
-        more = True
-        while more:
-            start = time.perf_counter()
-            more = level.fill(int(run[0]), int(run[-1]) + 1)
-            seconds["filter"] = seconds.get("filter", 0.0) + time.perf_counter() - start
-            yield
+def _fill(level: Level, work: CpuPlane | GpuPlane, wanted: NDArray[np.intp], seconds: dict[str, float]) -> Iterator[None]:
+    """Have all of these beams where they are needed."""
+    while not work.here()[wanted].all():
+        work.hold(wanted)
+        yield from work.fetch(wanted)
+        for run in np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1):
+            more = True
+            while more:
+                start = time.perf_counter()
+                more = level.fill(int(run[0]), int(run[-1]) + 1)
+                seconds["filter"] = seconds.get("filter", 0.0) + time.perf_counter() - start
+                yield
 
 
 def preview_factor(level: Level, plane: Plane) -> int:

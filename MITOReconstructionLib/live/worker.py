@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.live.context import context_grid, reconstruct_context
+from MITOReconstructionLib.live.gpu import LiveDevice
 from MITOReconstructionLib.live.growing import GrowingScan
 from MITOReconstructionLib.live.levels import Levels
 from MITOReconstructionLib.live.plugins import PluginStep, run_steps
@@ -22,6 +23,7 @@ from MITOReconstructionLib.live.result import ContextVolume, LiveStatus, SliceRe
 from MITOReconstructionLib.live.settings import LiveSettings
 from MITOReconstructionLib.live.task import enlarge, preview_factor, reconstruct_plane
 from MITOReconstructionLib.monitor import Monitor
+from MITOReconstructionLib.projectors.cupy_gpu import DeviceError
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.warm import compile_kernels, compile_plane_kernels
 
@@ -46,6 +48,8 @@ class Worker:
         Makes the :class:`Levels` of some settings.
     callback : callable or None
         Told every result.
+    device : LiveDevice
+        What the levels compute on.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Worker:
         plugins: tuple[PluginStep, ...],
         build: Callable[[LiveSettings], Levels],
         callback: Callable[[SliceResult], object] | None,
+        device: LiveDevice,
     ) -> None:
         self.changed = threading.Condition()
         self.settings, self.plugins = settings, plugins
@@ -63,7 +68,7 @@ class Worker:
         self.context_request: ContextRequest | None = None
         self.context: ContextVolume | None = None
         self.closed = False
-        self._scan, self._build, self._callback = scan, build, callback
+        self._scan, self._build, self._callback, self._device = scan, build, callback, device
         self._levels: Levels | None = build(settings)
         self._error = ""
         self._numbers = itertools.count(1)
@@ -98,12 +103,12 @@ class Worker:
             levels, arrived = self._levels, self._arrived
             views, busy, error = self._scan.geometry.views, self.busy, self._error
             if levels is None:
-                return LiveStatus(busy, 0, 0, 0, 0, 0, views, arrived, error, self._compiling)
+                return LiveStatus(busy, 0, 0, 0, 0, 0, views, arrived, error, self._compiling, self._device.description)
             full = levels.full
             first, last = levels.ready(full, arrived)
-            cache = full.cache
-            beams, ready, held = full.plan.beams, last - first, cache.held_beams
-            return LiveStatus(busy, beams, ready, held, cache.nbytes, cache.limit, views, arrived, error, self._compiling)
+            cache, words = full.cache, (error, self._compiling, self._device.description)
+            beams, ready, held = full.plan.beams, last - first, int(np.count_nonzero(full.here()))
+            return LiveStatus(busy, beams, ready, held, cache.nbytes, cache.limit, views, arrived, *words)
 
     @property
     def alive(self) -> bool:
@@ -142,17 +147,20 @@ class Worker:
                         return
                     job = self._choose()
                     if job is None:
-                        waits = self._growing is not None and not self._growing.finished
+                        waits = self._growing is not None and self._arrived < self._scan.geometry.views
                         self.changed.wait(LOOK_SECONDS if waits else None)
                         continue
                 try:
                     job()
+                except DeviceError as error:
+                    self._leave_gpu(error)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the engine lives on
                     self._give_up(error)
         finally:
             levels, self._levels = self._levels, None
             if levels is not None:
                 levels.close()
+            self._device.close()
             with self.changed:
                 self.closed = True
                 self.changed.notify_all()
@@ -164,6 +172,7 @@ class Worker:
             compile_kernels(Monitor())
             if not self.closed:
                 compile_plane_kernels()
+                self._device.prepare()
         except Exception as error:  # noqa: BLE001 - it is met again, and told, where a slice needs them
             self._error = _sentence(error)
         self._compiling = False
@@ -251,6 +260,19 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - no room, for example; the next request tries again
             self._give_up(error)
 
+    def _leave_gpu(self, error: DeviceError) -> None:
+        """Go on with the CPU, where the beams that were filtered are kept too; what is under way begins anew."""
+        with self.changed:
+            for request in self.requests.values():
+                for one in (request, request.before):
+                    if one is not None:
+                        one.task = None
+            if self.context_request is not None:
+                self.context_request.task = None
+        if self._levels is not None:
+            self._levels.leave_gpu()
+        self._device.give_up(error)
+
     def _give_up(self, error: Exception) -> None:
         """Let everything that is wanted fail."""
         self._error, self._ahead = _sentence(error), False
@@ -279,6 +301,8 @@ class Worker:
             except StopIteration as end:
                 image, complete = end.value
             image = enlarge(image, request.plane.shape, factor)
+        except DeviceError:
+            raise
         except Exception as error:  # noqa: BLE001 - a file that was cut, a disk that is full: the engine lives on
             if levels.settings != self.settings:  # other settings may be without that fault
                 self._shown = True
@@ -354,6 +378,8 @@ class Worker:
                 return
             except StopIteration as end:
                 array = end.value
+        except DeviceError:
+            raise
         except Exception as error:  # noqa: BLE001 - as for slices
             self._error = _sentence(error)
             with self.changed:
@@ -374,6 +400,8 @@ class Worker:
     def _fill_ahead(self, levels: Levels) -> None:
         try:
             self._ahead = levels.fill_ahead(self._arrived, self._middle)
+        except DeviceError:
+            raise
         except Exception as error:  # noqa: BLE001 - it is met again, and told, where a slice needs these views
             self._error, self._ahead = _sentence(error), False
         if not self._ahead:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.errors import Diverged, InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.methods.fbp import FBP, FBPParameters
 from MITOReconstructionLib.methods.registry import Problem, get
@@ -40,7 +40,13 @@ SPARSE = 3.0
 SHELL = 1.5
 """Thickness of the shell in coarse voxels."""
 
-REFINEMENT = {"iterations": 8, "context": False, "non_negative": True}
+REFINEMENT: dict[str, object] = {"iterations": 8, "context": False, "non_negative": True}
+CAREFUL: dict[str, object] = {**REFINEMENT, "subsets": 1, "relaxation": 0.9}
+"""Taken where the refinement diverges: ordered subsets may, where views are few; one step for all views at a time does not."""
+
+
+GROWN = 1.2
+"""A refinement whose residual ends at so many times its smallest has begun to diverge."""
 
 
 class Part(NamedTuple):
@@ -96,14 +102,13 @@ def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, 
         hole = _padded(problem.grid, coarse)
         parts.append(Part(hole, _cut(_reconstruct(problem, plan, hole), hole, problem.grid)))
         coarse = context_grid(hole, geometry) or coarse
-    array = _reconstruct(problem, plan, coarse)
+    array, note = _reconstruct(problem, plan, coarse), ""
     if sparse:
-        method = get("tv")
-        array = method.run(replace(problem, grid=coarse, initial=array), method.parameters.from_dict(REFINEMENT)).array
+        array, note = _refined(replace(problem, grid=coarse, initial=array), array)
     air = AIR * float(np.quantile(np.abs(array[::2, ::2, ::2]), 0.99))
     if _mass(_cut(array.copy(), coarse, problem.grid), air) <= NEGLIGIBLE * _mass(array, air):
         return (), "nothing but air outside the grid"
-    return (*parts, Part(coarse, _cut(array, coarse, hole))), "taken off, from {} x {} x {} voxels".format(*coarse.shape)
+    return (*parts, Part(coarse, _cut(array, coarse, hole))), "taken off, from {} x {} x {} voxels".format(*coarse.shape) + note
 
 
 def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDArray[np.float32]:
@@ -114,6 +119,19 @@ def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDAr
     array = FBP.run(replace(problem, grid=grid, backend=backend), _filter(plan, grid)).array
     _extend(array)
     return array
+
+
+def _refined(problem: Problem, array: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
+    """A volume after total variation, and a few words where that had to go slowly, or where it did not get anywhere."""
+    method = get("tv")
+    for parameters, note in ((REFINEMENT, ""), (CAREFUL, ", refined without subsets, with which it diverged")):
+        try:
+            found = method.run(problem, method.parameters.from_dict(dict(parameters)))
+        except Diverged:
+            continue
+        if found.report["residuals"][-1] <= GROWN * min(found.report["residuals"]):
+            return found.array, note
+    return array, ", not refined, for that diverged"
 
 
 def _mass(array: NDArray[np.float32], air: float) -> float:

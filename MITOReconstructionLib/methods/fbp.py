@@ -17,6 +17,7 @@ from MITOReconstructionLib.wfbp.backproject import BeamTables, backproject, beam
 from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.filters import FILTERS, RampFilter
 from MITOReconstructionLib.wfbp.gpu import filtered_backprojection
+from MITOReconstructionLib.wfbp.groups import MOST
 from MITOReconstructionLib.wfbp.layers import backproject_layers, layers_suit
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.shared import SharedBeams, beams_key
@@ -102,6 +103,7 @@ def _on_cpu(problem: Problem, parameters: FBPParameters, plan: ParallelPlan, ram
     compile_kernels(monitor)
     volume = np.zeros(grid.shape, dtype=np.float32)
     first, last = beams_seeing(plan, grid)
+    first, last = first // MOST * MOST, min(plan.beams, (last + MOST - 1) // MOST * MOST)  # whole groups, also in a part of the volume
     add = backproject_layers if layers_suit(plan, grid) else backproject
     stream = SharedBeams(
         BeamStream(problem.scan, problem.views, plan, ramp, block=beams_at_a_time(plan, grid)),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.errors import InputError, WorkError
+from MITOReconstructionLib.errors import Diverged, InputError
 from MITOReconstructionLib.methods.fbp import FBP, FBPParameters
 from MITOReconstructionLib.methods.parameters import Parameters, parameter
 from MITOReconstructionLib.methods.system import System
@@ -146,8 +146,8 @@ def iterate(
 
     Raises
     ------
-    WorkError
-        When the iteration diverges, naming the iteration.
+    Diverged
+        A WorkError that names the iteration.
     Cancelled
         When the run was asked to stop and keep nothing.
     """
@@ -186,7 +186,7 @@ def _require_sane(title: str, number: int, residuals: list[float], volume: NDArr
     last = residuals[-1]
     growing = last > residuals[0] and last > RISE * min(residuals)
     if not math.isfinite(last) or growing or not math.isfinite(float(volume.sum())):
-        raise WorkError(
+        raise Diverged(
             f"{title} diverged at iteration {number + 1}: the relative residual is {last:.3g} after {residuals[0]:.3g} at first. "
             "Choose a smaller relaxation, or fewer subsets where the method has them."
         )

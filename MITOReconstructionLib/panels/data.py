@@ -13,11 +13,13 @@ from slicer.i18n import tr as _
 from MITOReconstructionLib.panels.drop import DropArea
 from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.preferences import read_preferences
+from MITOReconstructionLib.panels.recorded_bar import RecordedBar
 from MITOReconstructionLib.panels.scan_combo import ScanCombo
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.settings import keep
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.watch import Watch
+from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scan.description import describe_scan
 
 __all__ = ["DataSection"]
@@ -41,11 +43,13 @@ class DataSection:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.samples: list[tuple[str, Path]] = []
+        self._told: tuple[Scan | None, str] = (None, "")
         self.widget = DropArea(self.open)
         self.status = Status("dataStatus")
         self.watch = Watch(self._simulated, self._progressed)
         self._make()
         session.scan_changed.connect(self._show_scan)
+        session.recording.changed.connect(self._show_grown)
         session.job_changed.connect(self.update)
         session.state.changed.connect(self._restore_folder)
         session.folder_changed.connect(self._show_folder)
@@ -68,7 +72,12 @@ class DataSection:
         form.addRow(_("Sample:"), self.sample)
         self.load_button = qt.QPushButton(_("Load"))
         self.load_button.toolTip = _("Open the sample and show it in the 3D view")
-        form.addRow(self.load_button)
+        self.growing = qt.QCheckBox(_("Still being recorded"))
+        self.growing.toolTip = _("Also load a scan that is not complete yet: live slices show what there is, and the rest comes by itself")
+        row = qt.QHBoxLayout()
+        row.addWidget(self.load_button, 1)
+        row.addWidget(self.growing)
+        form.addRow(row)
         form.addRow(_("No data?"), self._simulation_row())
         self.progress = qt.QProgressBar()
         self.progress.setRange(0, 100)
@@ -81,6 +90,9 @@ class DataSection:
         self.opened = ScanCombo(self.session)
         form.addRow(_("Loaded:"), self.opened.row)
         form.addRow(self.status.label)
+        self.recorded = RecordedBar(self.session)
+        form.addRow(self.recorded.bar)
+        self.recorded.update()
         self.table = _table()
         form.addRow(self.table)
         self.folder.connect("currentPathChanged(QString)", self._list)
@@ -111,12 +123,12 @@ class DataSection:
         self.folder.addCurrentPathToHistory()
         self.session.state.folder = str(self.folder.currentPath)
         with self.status.catching():
-            self.session.load(folder, name)
+            self.session.load(folder, name, growing=bool(self.growing.checked))
 
     def open(self, path: str) -> None:
         """Take what was dropped: a sample or data folder, or a file that stands for it."""
         with self.status.catching():
-            self.session.open(path)
+            self.session.open(path, growing=bool(self.growing.checked))
             self.folder.addCurrentPathToHistory()
 
     def choose_log_folder(self) -> None:
@@ -188,13 +200,21 @@ class DataSection:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 self.table.setItem(number, column, item)
-        if self.session.opened.trouble:
-            self.status.fail(self.session.opened.trouble)
+        trouble = self.session.opened.trouble or self.session.recording.trouble(scan)
+        self._told = scan, trouble
+        if trouble:
+            self.status.fail(trouble)
         elif scan is None:
             self.status.say(_("Nothing is loaded."))
         else:
-            self.status.say(_("{name} is loaded.").format(name=scan.name))
+            recording = self.session.recording.of(scan) is not None
+            text = _("{name} is being recorded; when it is complete it can be reconstructed.") if recording else _("{name} is loaded.")
+            self.status.say(text.format(name=scan.name))
         self.update()
+
+    def _show_grown(self) -> None:
+        if self._told != (self.session.scan, self.session.recording.trouble(self.session.scan)):
+            self._show_scan()
 
     def update(self) -> None:
         """Enable what can be pressed now."""
@@ -208,8 +228,9 @@ class DataSection:
         self.table.visible = self.session.scan is not None
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timers."""
         self.watch.stop()
+        self.recorded.close()
 
 
 def _table() -> Any:

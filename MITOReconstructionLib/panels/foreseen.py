@@ -56,6 +56,11 @@ class EstimateLine:
         else:
             self._timer.start()
 
+    def postpone(self, text: str) -> None:
+        """Say what has to be waited for first."""
+        self.want(None, {})
+        self._say(text)
+
     def fail(self, text: str) -> None:
         """Say why there is nothing to be estimated."""
         self.want(None, {})

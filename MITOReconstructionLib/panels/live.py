@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import MITOError
 from MITOReconstructionLib.files import mebibytes
-from MITOReconstructionLib.live import LiveSettings, LiveStatus
+from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveStatus
 from MITOReconstructionLib.panels.live_chain import ChainWidget
 from MITOReconstructionLib.panels.live_chart import LiveChart
 from MITOReconstructionLib.panels.live_pins import PinsWidget
@@ -19,6 +19,7 @@ from MITOReconstructionLib.panels.live_table import ValuesTable
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.projectors.backends import AUTO
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.live_scene import LiveScene
 
@@ -60,18 +61,14 @@ class LiveSection:
         self.timer.connect("timeout()", self.tick)
         session.scan_changed.connect(self.update)
         session.live.changed.connect(self.update)
+        session.recording.changed.connect(self._fit_mode)
         self.update()
 
     def _make_start(self, layout: Any) -> None:
         self.start_button = qt.QPushButton(_("Look through the scan"))
         self.start_button.checkable = True
         self.start_button.toolTip = _("Reconstruct what the slice views show, as they are moved, tilted and zoomed")
-        self.growing = qt.QCheckBox(_("The scan still grows"))
-        self.growing.toolTip = _("Watch the sinogram's file, and show projections as they come")
-        row = qt.QHBoxLayout()
-        row.addWidget(self.start_button)
-        row.addWidget(self.growing)
-        layout.addLayout(row)
+        layout.addWidget(self.start_button)
         layout.addWidget(self.status.label)
         self.start_button.connect("toggled(bool)", self._start)
 
@@ -122,16 +119,27 @@ class LiveSection:
                 self.session.live.stop(scan.name)
             self.update()
             return
-        with self.status.catching():
+        fault = ""
+        try:
             settings, chain = LiveSettings(**self.parameters.values), self.chain.steps
             in_3d, context = self.planes.checked, self.context.checked
-            live = self.session.live.start(scan, shown, settings, growing=bool(self.growing.checked), plugins=chain)
+            live = self.session.live.start(scan, shown, settings, plugins=chain, backend=self._backend())
             for name in DEFAULT_VIEWS:
                 if name in live.views:
                     self.session.live.follow(scan, name)
             live.show_in_3d(in_3d)
             live.show_context(context)
+        except MITOError as error:
+            fault = str(error)
         self.update()
+        if fault:  # after the update, which says what goes on
+            self.status.fail(fault)
+
+    def _backend(self) -> str:
+        """The one that reconstructions are computed by, where it does slices."""
+        chosen = self.session.state.backend
+        chosen = self.session.preferences.backend if chosen == AUTO else chosen
+        return AUTO if chosen == "astra" else str(chosen)
 
     def _follow(self, name: str, on: bool) -> None:
         scan = self.session.scan
@@ -199,7 +207,6 @@ class LiveSection:
         scan, live = self.session.scan, self.live
         self._setting = True
         self.start_button.enabled = scan is not None
-        self.growing.enabled = scan is not None and scan.folder is not None and live is None
         self.start_button.checked = live is not None
         self.start_button.text = _("Look through the scan") if live is None else _("Stop looking through")
         self.steering.visible = live is not None
@@ -233,6 +240,11 @@ class LiveSection:
         fields["last_view"].toolTip = _("View behind the last one that is used, at most {views}; 0 stands for the end.").format(views=views)
         fields["axis_offset"].singleStep = round(scan.geometry.detector.pixel_size[0] / 2, 3)
         fields["tilt"].singleStep = TILT_STEP
+        self._fit_mode()
+
+    def _fit_mode(self) -> None:
+        """What of a scan is used can be chosen while it grows."""
+        self.parameters.fields["mode"].enabled = isinstance(self.session.scan, GrowingScan)
 
     def _take(self, live: LiveScene) -> None:
         """Show how live slices are steered, which may be those of another scan than before."""
@@ -276,6 +288,8 @@ def _in_words(state: LiveStatus) -> str:
     parts = [
         _("{done} of {all} beams filtered, {size} kept").format(done=state.filtered, all=state.beams, size=mebibytes(state.cache_bytes))
     ]
+    if state.backend:
+        parts.append(state.backend)
     if state.arrived < state.views:
         parts.append(_("{done} of {all} projections have come").format(done=state.arrived, all=state.views))
     return ", ".join(parts)

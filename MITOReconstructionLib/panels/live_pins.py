@@ -19,6 +19,9 @@ from MITOReconstructionLib.scene.live_scene import LiveScene
 __all__ = ["PinsWidget"]
 
 SIZE = 72
+MARGIN = 6
+MOST_ROWS = 3
+"""Of the list, before it scrolls."""
 
 
 class PinsWidget:
@@ -44,12 +47,12 @@ class PinsWidget:
         self.view.toolTip = _("The view whose slice is pinned")
         self.pin_button = qt.QPushButton(_("Pin"))
         self.pin_button.toolTip = _("Keep this slice, up to date, whatever the view shows afterwards")
-        self.unpin_button = qt.QPushButton(_("Remove"))
+        self.unpin_button = qt.QPushButton(_("Unpin"))
+        self.unpin_button.toolTip = _("Take the pinned slice that is chosen in the list out of the scene")
         for part in (self.view, self.pin_button, self.unpin_button):
             row.addWidget(part)
         self.list = qt.QListWidget()
         self.list.setIconSize(qt.QSize(SIZE, SIZE))
-        self.list.setFixedHeight(2 * SIZE)
         layout.addWidget(self.list)
         self.pin_button.connect("clicked()", self.pin)
         self.unpin_button.connect("clicked()", self.unpin)
@@ -88,6 +91,7 @@ class PinsWidget:
             for volume in pinned.values():
                 self.list.addItem(qt.QListWidgetItem(volume.node.GetName()))
             self.list.setCurrentRow(len(self.keys) - 1)
+            self.list.setFixedHeight(min(len(self.keys), MOST_ROWS) * (SIZE + MARGIN) + MARGIN)
         for place, key in enumerate(self.keys):
             shown = pinned[key].shown
             if live is not None and shown is not None and self._drawn.get(key) != shown.number:

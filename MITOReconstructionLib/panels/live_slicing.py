@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, open_growing
+from MITOReconstructionLib.live import LiveSettings, LiveSlices
 from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.host import Scene
@@ -54,42 +54,38 @@ class LiveSlicing:
         known, shown = self._running.get(scan.name, (None, None)) if scan is not None else (None, None)
         return shown if known is scan else None
 
-    def start(
-        self, scan: Scan, shown: Place | None = None, settings: LiveSettings | None = None, *, growing: bool = False, **options: Any
-    ) -> LiveScene:
+    def start(self, scan: Scan, shown: Place | None = None, settings: LiveSettings | None = None, **options: Any) -> LiveScene:
         """Begin to look through a scan; where that goes on already, it is what is returned.
 
         Parameters
         ----------
         scan : Scan
-            A :class:`GrowingScan`, whose views a script gives as they come, is one.
+            A :class:`GrowingScan`, whose views come in its file or from a script, is one.
         shown : ScanScene, optional
             The scan in its scene; by default nothing but its slices is shown.
         settings : LiveSettings, optional
-        growing : bool
-            Whether the scan's sinogram still grows; its folder is then watched.
         **options
-            As of :class:`MITOReconstructionLib.live.LiveSlices`: plugins, cache_bytes, cache_folder.
+            As of :class:`MITOReconstructionLib.live.LiveSlices`: plugins, cache_bytes, cache_folder, backend.
 
         Raises
         ------
         InputError
-            When the scan cannot be reconstructed by filtered backprojection, or grows and has no folder.
+            When the scan cannot be reconstructed by filtered backprojection.
         """
         found = self.of(scan)
         if found is not None:
             return found
         self.end(scan.name)
-        given = isinstance(scan, GrowingScan)
-        if growing and not given and scan.folder is None:
-            raise InputError(
-                "scan", expected="a sample in a folder", found="projections in memory", remedy="Open the sample from its folder."
-            )
-        source = open_growing(scan.folder, name=scan.name) if growing and not given and scan.folder is not None else scan
-        live = LiveScene(shown or LivePlace(self.scene, scan), LiveSlices(source, settings, **options), scan.default_grid)
+        live = LiveScene(shown or LivePlace(self.scene, scan), LiveSlices(scan, settings, **options), scan.default_grid)
         self._running[scan.name] = scan, live
         self.changed()
         return live
+
+    def adopt(self, scan: Scan, other: Scan) -> None:
+        """Go on for another object of the same scan, whose views have all come."""
+        known, live = self._running.get(scan.name, (None, None))
+        if live is not None and known is scan:
+            self._running[scan.name] = other, live
 
     def follow(self, scan: Scan, view: str, on: bool = True) -> None:
         """Let a slice view follow a scan, and no other one, or no longer.

@@ -23,6 +23,7 @@ class ValuesTable:
         self.widget = qt.QTableWidget(0, 0)
         self.widget.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         self.widget.verticalHeader().hide()
+        self.widget.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         self.widget.setFixedHeight(HEIGHT)
         self.widget.toolTip = _("Milliseconds of each part of the work, and the values that plugins track")
 

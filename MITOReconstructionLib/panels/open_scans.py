@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from MITOReconstructionLib.errors import InputError, MITOError
+from MITOReconstructionLib.live import GrowingScan
 from MITOReconstructionLib.panels.event import Event
+from MITOReconstructionLib.panels.opening import open_sample
 from MITOReconstructionLib.panels.region_list import RegionList
 from MITOReconstructionLib.panels.state import State
-from MITOReconstructionLib.scan import Scan, open_scan
+from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.parts import VIEW, find_part
 from MITOReconstructionLib.scene.scan_scene import PARTS, ScanScene
@@ -95,21 +97,21 @@ class OpenScans:
 
     # ---- opening and closing ---------------------------------------------------------------------------------------
 
-    def open(self, folder: str | Path, name: str | None = None, view: int | None = None) -> Scan:
+    def open(self, folder: str | Path, name: str | None = None, view: int | None = None, *, growing: bool = False) -> Scan:
         """Open a sample, or open it again, and look at it, at the view that the scene shows of it where none is given.
 
-        One of a name that is taken gets a number.
+        One of a name that is taken gets a number. Where ``growing`` says so, it may be one that is still being recorded.
 
         Raises
         ------
         InputError
             When it cannot be read; what was open stays open.
         """
-        scan = open_scan(folder, name=name)
+        scan = open_sample(folder, name, growing=growing)
         known = next((key for key, opened in self._open.items() if opened.scan.folder == scan.folder), None)
         title = self._free(scan.name) if known is None else known
         if title != scan.name:
-            scan = open_scan(folder, name=title)
+            scan = open_sample(folder, title, growing=growing)
         shown = self._show(scan, self._kept_view(scan) if view is None else view)
         before = self._open.get(title)
         if before is not None and before.scan.geometry == scan.geometry and before.scan.default_grid == scan.default_grid:
@@ -126,6 +128,13 @@ class OpenScans:
         self._look_at(title)
         self.state.keep()
         return scan
+
+    def replace(self, scan: Scan, shown: ScanScene) -> None:
+        """Go on with another object of an open scan of that name, whose geometry and default grid are the same."""
+        opened = self._open[scan.name]
+        opened.scan = scan
+        opened.regions.follow(shown, scan)
+        self.keep()
 
     def choose(self, name: str) -> Scan:
         """Look at another scan that is open: its parts are shown, and those of the others hidden.
@@ -224,7 +233,7 @@ class OpenScans:
 
     def _told(self, opened: Opened) -> dict[str, Any]:
         told = {"name": opened.scan.name, "folder": str(opened.scan.folder), "region": opened.regions.chosen_key or ""}
-        return {**told, "visible": dict(opened.visible) or None}
+        return {**told, "visible": dict(opened.visible) or None, "growing": isinstance(opened.scan, GrowingScan)}
 
     def restore(self) -> None:
         """Open what the state names. What cannot be opened is said in ``trouble``, and stays named in the state."""
@@ -234,7 +243,7 @@ class OpenScans:
         for entry in entries:
             name = str(entry.get("name"))
             try:
-                scan = self.open(str(entry.get("folder")), name)
+                scan = self.open(str(entry.get("folder")), name, growing=entry.get("growing") is True)
             except MITOError as error:
                 self._lost.append(entry)
                 problems.append(f"{name}: {error}")

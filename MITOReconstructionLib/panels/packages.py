@@ -1,17 +1,27 @@
-"""Installing what a backend needs, through Slicer. Without Qt."""
+"""Packages that are missing, and their installation through Slicer. Without Qt."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Sequence
 
 from MITOReconstructionLib.errors import InputError, WorkError
 from MITOReconstructionLib.projectors.backends import BackendState, backend_states
 from MITOReconstructionLib.scene.host import slicer
 
-__all__ = ["install", "install_backend"]
+__all__ = ["install", "install_backend", "missing_packages"]
 
 REQUESTER = "MITOReconstruction"
+
+IMPORT_NAMES = {"pynrrd": "nrrd"}
+"""What a required package is imported as, where that is not its name."""
+
+
+def missing_packages(wanted: Sequence[str]) -> list[str]:
+    """Those of some packages, named as pip has them (``name>=version``), that are not installed in any version."""
+    names = {entry: entry.partition(">")[0] for entry in wanted}
+    return [entry for entry, name in names.items() if importlib.util.find_spec(IMPORT_NAMES.get(name, name)) is None]
 
 
 def install_backend(name: str) -> BackendState:

@@ -45,6 +45,7 @@ class ProjectionsSection:
         self.timer.setInterval(TICK_MILLISECONDS)
         self.timer.connect("timeout()", self._tick)
         session.scan_changed.connect(self._show_scan)
+        session.recording.changed.connect(self._show_grown)
         session.view_changed.connect(self._show_layout)
         session.preferences_changed.connect(self._show_preferences)
         self._show_preferences()
@@ -140,7 +141,7 @@ class ProjectionsSection:
         step = int(self._due)
         self._due -= step
         if step and self.session.scan is not None:
-            self.show_view((self.slider.value + step) % self.session.scan.geometry.views)
+            self.show_view((self.slider.value + step) % (self.slider.maximum + 1))
 
     # ---- what is shown ---------------------------------------------------------------------------------------------
 
@@ -176,15 +177,38 @@ class ProjectionsSection:
             return
         self._setting = True
         views = shown.scan.geometry.views
-        for widget in (self.slider, self.number):
-            widget.setRange(0, views - 1)
+        self._fit_range()
         self.slider.pageStep = max(1, views // PAGES)
         self.around.setRange(0, views - 1)
         self.around.value = shown.around
         for name, box in self.boxes.items():
             box.checked = shown.is_visible(name)
         self._setting = False
-        self.show_view(shown.view)
+        if self.slider.enabled:
+            self.show_view(shown.view)
+        else:
+            self.status.say(_("No view has been recorded yet."))
+
+    def _fit_range(self) -> None:
+        """Let the views be chosen that there are."""
+        scan = self.session.scan
+        growing = self.session.recording.of(scan)
+        views = growing.seen if growing is not None else 0 if scan is None else scan.geometry.views
+        for widget in (self.slider, self.number):
+            widget.setRange(0, max(0, views - 1))
+        for widget in (self.slider, self.number, self.play_button):
+            widget.enabled = views > 0
+
+    def _show_grown(self) -> None:
+        """More views have come; where the last one was shown, go on with the newest."""
+        if self.session.shown is None:
+            return
+        last, was_empty = self.slider.value == self.slider.maximum, not self.slider.enabled
+        self._setting = True
+        self._fit_range()
+        self._setting = False
+        if self.slider.enabled and (last or was_empty) and not self.play_button.checked:
+            self.show_view(self.slider.maximum)
 
     def close(self) -> None:
         """Stop playing."""

@@ -45,6 +45,7 @@ class ReconstructionSection:
         self._choose_method(0)
         self.kept.begin()
         session.scan_changed.connect(self._show_scan)
+        session.recording.changed.connect(self._show_scan)
         session.job_changed.connect(self.update)
         self._show_scan()
 
@@ -133,7 +134,12 @@ class ReconstructionSection:
         except InputError as error:
             self.estimate.fail(str(error))
             return
-        self.estimate.want(self.session.scan, options)
+        scan = self.session.recording.of(self.session.scan)
+        if scan is None:
+            self.estimate.want(self.session.scan, options)
+        else:
+            text = _("{done} of {all} views have been recorded; the scan can be reconstructed when all have.")
+            self.estimate.postpone(text.format(done=scan.seen, all=scan.geometry.views))
 
     def _show_scan(self) -> None:
         self._changed()
@@ -143,7 +149,8 @@ class ReconstructionSection:
         """Enable what can be pressed now."""
         going = self.session.runs.going
         simulating = self.session.job is not None and going is None
-        self.start_button.enabled = self.session.scan is not None and not simulating
+        complete = self.session.recording.of(self.session.scan) is None
+        self.start_button.enabled = self.session.scan is not None and complete and not simulating
         self.cancel_button.enabled = going is not None and not going.cancelling
 
     # ---- the run ---------------------------------------------------------------------------------------------------

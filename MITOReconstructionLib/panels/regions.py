@@ -12,6 +12,7 @@ from MITOReconstructionLib.panels.region_fields import RangeField, VoxelFields
 from MITOReconstructionLib.panels.region_list import RegionList
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.scan.region_files import sample_of_regions
 from MITOReconstructionLib.scan.regions import Region
 
 __all__ = ["RegionsSection"]
@@ -159,9 +160,17 @@ class RegionsSection:
         paths = qt.QFileDialog.getOpenFileNames(self.widget, _("Read regions"), "", FILES)
         paths = paths[0] if len(paths) == 2 and isinstance(paths[0], (list, tuple)) else paths
         with self._trying():
-            for path in paths:
-                names = self._regions.load(path)
-                self.status.say(_("Read: {names}").format(names=", ".join(names) or _("no regions")))
+            told = [self._read(path) for path in paths]
+            if told:
+                self.status.say(" ".join(told))
+
+    def _read(self, path: str) -> str:
+        """Add the regions of a file; what is to be said about it."""
+        names, sample, scan = self._regions.load(path), sample_of_regions(path), self.session.scan
+        told = str(_("Read: {names}.").format(names=", ".join(names) or _("no regions")))
+        if names and sample and scan is not None and sample != scan.name:
+            told += " " + _("They were made for the scan {sample}; boxes and views were fitted into this one.").format(sample=sample)
+        return told
 
     def _choose(self, row: int) -> None:
         if not self._setting and self.session.scan is not None:

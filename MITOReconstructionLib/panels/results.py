@@ -12,6 +12,7 @@ from MITOReconstructionLib.panels.provenance import ProvenanceTable
 from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import Node
+from MITOReconstructionLib.scene.observers import Observers
 from MITOReconstructionLib.scene.parts import SCAN
 from MITOReconstructionLib.scene.rendering import LOOKS
 from MITOReconstructionLib.scene.results import look_of
@@ -35,6 +36,7 @@ class ResultsSection:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.nodes: list[Node] = []
+        self._watched = Observers()
         self.widget = qt.QWidget()
         self.status = Status("resultStatus")
         layout = qt.QVBoxLayout(self.widget)
@@ -151,16 +153,25 @@ class ResultsSection:
             fresh = len(nodes) > len(self.nodes)
             self.nodes = nodes
             self.list.clear()
+            self._watched.clear()
             for node in nodes:
                 self.list.addItem(node.GetName())
+                self._watched.add(node, self._look_at_names)
             self.list.setCurrentRow(len(nodes) - 1)
             if fresh and self.chosen is not None:
                 self.comparison.compare_button.checked = False
                 self.session.show_in_views(self.chosen, spare_live=True)
             self.status.say("")
+        for row, node in enumerate(nodes):
+            self.list.item(row).setText(node.GetName())
         if not nodes:
             self.status.say(_("No volume was reconstructed yet."))
         self._choose(self.list.currentRow)
+
+    def _look_at_names(self) -> None:
+        """A volume may have been renamed in the module Data, say."""
+        if any(self.list.item(row).text() != node.GetName() for row, node in enumerate(self.nodes)):
+            self._soon.start()
 
     def _choose(self, _row: int) -> None:
         node, provenance = self.chosen, {}
@@ -181,8 +192,9 @@ class ResultsSection:
         self.rerun_button.enabled = there and not simulating
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, and watch no volume any more."""
         self._soon.stop()
+        self._watched.clear()
 
 
 def _percent(value: float) -> Any:

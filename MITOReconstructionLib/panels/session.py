@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, estimate
 from MITOReconstructionLib.jobs.task import Task
@@ -15,10 +13,12 @@ from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.panels.live_slicing import LiveSlicing
 from MITOReconstructionLib.panels.open_scans import OpenScans
+from MITOReconstructionLib.panels.opening import require_complete, show_first
 from MITOReconstructionLib.panels.packages import install_backend
 from MITOReconstructionLib.panels.places import free_place, sample_place
 from MITOReconstructionLib.panels.preferences import Preferences, default_log_folder, read_preferences
 from MITOReconstructionLib.panels.projection_view import ProjectionView
+from MITOReconstructionLib.panels.recording import Recording
 from MITOReconstructionLib.panels.region_list import RegionList
 from MITOReconstructionLib.panels.runs import Run, Runs
 from MITOReconstructionLib.panels.scene_watch import watch_scene
@@ -39,10 +39,6 @@ SIMULATED_SCALE = 12.0
 """How many times coarser than the real scanner a simulated log is by default."""
 
 SIMULATED_TURNS = 3.0
-
-TRIED_VIEWS = 9
-"""Views of which one must be readable for a sample to be shown."""
-
 
 END_SECONDS = 10.0
 """That what goes on may take to end when the session is closed."""
@@ -65,6 +61,8 @@ class Session(VolumeActions):
         The reconstructions that were asked for, first to last.
     live : LiveSlicing
         The scans that are looked through live.
+    recording : Recording
+        The open scans that are not complete; its ``look`` sees what has come, and its ``changed`` tells.
     scan_changed, job_changed, results_changed : Event
     volume_added : Event
         Somebody else has added a volume; whether it is one of the results is known once its file is, a moment later.
@@ -91,6 +89,7 @@ class Session(VolumeActions):
         self._shown: dict[str, tuple[Scan, ScanScene]] = {}
         self.state = State(scene)
         self.opened = OpenScans(scene, self.state, self.show_scan, self._drop, self.scan_changed)
+        self.recording = Recording(self.opened, self.live, self.show_scan, self._keep_shown)
         self.restore()
         self._observers = watch_scene(scene, self)
 
@@ -110,8 +109,8 @@ class Session(VolumeActions):
             return [(place.name, place)]
         return [(sample.name, Path(sample.folder)) for sample in list_samples(place)]
 
-    def load(self, folder: str | Path, name: str | None = None) -> Scan:
-        """Open a sample and show its first view.
+    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False) -> Scan:
+        """Open a sample and show its first view; where ``growing`` says so, it may be one that is still being recorded.
 
         Raises
         ------
@@ -119,7 +118,7 @@ class Session(VolumeActions):
             When it cannot be read; what was open stays open.
         """
         self.opened.trouble = ""
-        scan = self.opened.open(folder, name)
+        scan = self.opened.open(folder, name, growing=growing)
         if self.preferences.show_layout:
             self.projection_view.visible = True
         frame_scene(self.scene)
@@ -148,13 +147,15 @@ class Session(VolumeActions):
             self.opened.restore()
         self.opened.look()
 
-    def open(self, path: str | Path) -> list[tuple[str, Path]]:
+    def open(self, path: str | Path, *, growing: bool = False) -> list[tuple[str, Path]]:
         """Take a sample or data folder, or one of the files that stand for it; a sample that is the only one is loaded.
 
         Parameters
         ----------
         path : path
             A folder, its metadata.json or samples.json, or a sample's sinogram.npy.
+        growing : bool
+            As of :meth:`load`.
 
         Returns
         -------
@@ -171,7 +172,7 @@ class Session(VolumeActions):
         self.folder = place
         self.folder_changed()
         if len(found) == 1:
-            self.load(found[0][1], found[0][0])
+            self.load(found[0][1], found[0][0], growing=growing)
         return found
 
     def is_open(self, path: str | Path) -> bool:
@@ -254,7 +255,7 @@ class Session(VolumeActions):
         Raises
         ------
         MITOError
-            When no scan is open, a simulation goes on, or an option cannot be used.
+            When no scan is open or complete, a simulation goes on, or an option cannot be used.
         """
         return self.add_run(self._open_scan(), name, **options)
 
@@ -262,6 +263,7 @@ class Session(VolumeActions):
         """As :meth:`start`, for any scan."""
         if self._task is not None:
             raise InputError("run", expected="no simulation that goes on", found="one", remedy="Wait for its end, or cancel it.")
+        require_complete(scan)
         job = self.runs.add(scan, name or self.free_name(options.get("method", "fbp"), scan.name), **options).job
         if job is None:
             raise InputError("run", expected="one that waits", found="one that has ended", remedy="Start it again.")
@@ -324,7 +326,7 @@ class Session(VolumeActions):
         if known is not scan or shown is None:
             self.live.stop(scan.name)  # of the scan that this one takes the place of
             kept = bool(find_part(self.scene, "vtkMRMLModelNode", "detector", scan.name))  # as of a scene that was saved
-            shown = ScanScene(self.scene, scan, view=_first_view(scan) if view is None else view)
+            shown = show_first(self.scene, scan, view)
             shown.set_looks(self.preferences.looks)
             for part, visible in () if kept else self.preferences.shown.items():
                 shown.set_visible(part, visible)
@@ -332,6 +334,9 @@ class Session(VolumeActions):
         elif view is not None:
             shown.show_view(view)
         return shown
+
+    def _keep_shown(self, scan: Scan, shown: ScanScene) -> None:
+        self._shown[scan.name] = scan, shown
 
     def _drop(self, name: str) -> None:
         self.live.end(name)
@@ -376,7 +381,7 @@ class Session(VolumeActions):
         told = (self.scan_changed, self.job_changed, self.results_changed, self.volume_added)
         for event in (*told, self.opened.regions_changed, self.state.changed, self.live.changed):
             event.clear()
-        for event in (self.folder_changed, self.preferences_changed, self.view_changed):
+        for event in (self.folder_changed, self.preferences_changed, self.view_changed, self.recording.changed):
             event.clear()
         self.projection_view.close()
         if self._task is not None:
@@ -388,22 +393,3 @@ class Session(VolumeActions):
         for tag in self._observers:
             self.scene.RemoveObserver(tag)
         self._observers = []
-
-
-def _first_view(scan: Scan) -> int:
-    """The first view, or one of some others where it cannot be read.
-
-    Raises
-    ------
-    InputError
-        When none of them can.
-    """
-    fault: InputError | None = None
-    for view in np.unique(np.linspace(0, scan.geometry.views - 1, TRIED_VIEWS).astype(int)):
-        try:
-            scan.projection(int(view))
-        except InputError as error:
-            fault = fault or error
-        else:
-            return int(view)
-    raise fault or InputError("views", expected="at least one", found="none", remedy="Choose another sample.")

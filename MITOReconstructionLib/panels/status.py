@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import qt
+from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import MITOError
 
@@ -53,8 +54,13 @@ class Status:
 
     @contextlib.contextmanager
     def catching(self) -> Iterator[None]:
-        """Show an error of the library instead of raising it."""
+        """Show an error of the library, of the system or for want of memory instead of raising it."""
         try:
             yield
         except MITOError as error:
             self.fail(str(error))
+        except MemoryError:
+            self.fail(_("There is not enough memory for it. Close other programs or volumes, or choose a smaller volume."))
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            self.fail(_("{fault}. Check the disk and the permissions.").format(fault=f"{where}{error.strerror or error}"))

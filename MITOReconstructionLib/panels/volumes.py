@@ -12,7 +12,7 @@ from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.scan import Scan, open_scan
 from MITOReconstructionLib.scene.difference import difference
 from MITOReconstructionLib.scene.folder import ScanFolder
-from MITOReconstructionLib.scene.host import Node, Scene
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class
 from MITOReconstructionLib.scene.parts import PART, SCAN, find_part
 from MITOReconstructionLib.scene.rendering import LOOKS
 from MITOReconstructionLib.scene.results import adopt, fit_window, render, volume_of
@@ -78,8 +78,7 @@ class VolumeActions:
 
     def strangers(self) -> list[Node]:
         """Volumes that are no part of a scan, and whose files were not looked at yet."""
-        collection = self.scene.GetNodesByClass("vtkMRMLScalarVolumeNode")
-        nodes = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+        nodes = nodes_of_class(self.scene, "vtkMRMLScalarVolumeNode")
         return [node for node in nodes if node.GetAttribute(PART) is None and self._mark(node) not in self._looked_at]
 
     @staticmethod

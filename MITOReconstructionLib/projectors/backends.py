@@ -18,7 +18,7 @@ from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.geometry.scan_geometry import Views
 from MITOReconstructionLib.projectors.arguments import Report
 
-__all__ = ["AUTO", "FBP", "PROJECTION", "Backend", "BackendState", "backend_names", "backend_states", "choose_backend", "describe_backends"]
+__all__ = ["AUTO", "FBP", "PROJECTION", "Backend", "BackendState", "backend_names", "backend_states", "choose_backend"]
 
 AUTO = "auto"
 PROJECTION = "projection and its adjoint"
@@ -147,11 +147,6 @@ _TABLE: dict[str, _Entry] = {
 def backend_names() -> tuple[str, ...]:
     """What :func:`choose_backend` takes, "auto" first."""
     return (AUTO, *_TABLE)
-
-
-def describe_backends() -> dict[str, str]:
-    """Name and state of every backend: its description, or why it is not available and what to install."""
-    return {state.name: state.text if state.available else f"not available: {state.text}" for state in backend_states()}
 
 
 def backend_states() -> tuple[BackendState, ...]:

@@ -25,9 +25,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from MITOReconstructionLib.errors import InputError, MissingPackageError, WorkError
 
-__all__ = ["CudaBackend"]
+__all__ = ["CudaBackend", "DeviceError"]
 
 INSTALL = "pip install 'mito-reconstruction[cuda]'"
+
+
+class DeviceError(WorkError):
+    """The GPU has not enough memory, or it or its driver failed."""
 
 
 class CudaBackend:
@@ -91,17 +95,17 @@ class CudaBackend:
 
     @contextmanager
     def working(self, doing: str) -> Iterator[None]:
-        """Turn the errors of CuPy and of the GPU into a :class:`WorkError` that says what to do."""
+        """Turn the errors of CuPy and of the GPU into a :class:`DeviceError` that says what to do."""
         cuda = self.cupy.cuda
         try:
             yield
         except cuda.memory.OutOfMemoryError as error:
-            raise WorkError(
+            raise DeviceError(
                 f"The GPU has not enough memory for {doing}: {error}. "
                 "End other programs on the GPU, choose a smaller box, or use the backend 'cpu'."
             ) from error
         except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError, cuda.cufft.CuFFTError, cuda.compiler.CompileException) as error:
-            raise WorkError(
+            raise DeviceError(
                 f"The GPU failed at {doing}: {str(error).splitlines()[0]}. Try again, or use the backend 'cpu'; "
                 "where it happens again, check the NVIDIA driver and that CuPy is the one for its CUDA version."
             ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.scan.metadata import Metadata, read_metadata
 from MITOReconstructionLib.scan.npy import ArrayFile, block_to_fill, open_array, read_array
+from MITOReconstructionLib.scan.oddities import oddities, require_radians
 
 __all__ = ["Scan", "open_scan"]
 
@@ -108,6 +110,16 @@ class Scan:
         self._check_finite(block, first)
         return block
 
+    def stamp(self) -> Hashable:
+        """What stays the same as long as nobody has changed the projections' file; None of projections in memory.
+
+        Raises
+        ------
+        InputError
+            When the file has been cut short or is gone.
+        """
+        return None if self._file is None else self._file.stamp()
+
     def announce(self, first: int, last: int) -> None:
         """Say that the views ``first`` to ``last`` (exclusive) will be read soon, so that the disk can begin; not more than a hint."""
         if self._file is not None:
@@ -126,19 +138,19 @@ class Scan:
         return block.reshape(block.shape[1:])
 
     def _check_finite(self, block: NDArray[np.float32], first: int) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            sums = block.sum(axis=(1, 2))
-        for offset in np.flatnonzero(~np.isfinite(sums)):
+        values = block.reshape(len(block), math.prod(block.shape[1:]))
+        with np.errstate(invalid="ignore"):
+            finite = np.isfinite(values.max(axis=1)) & np.isfinite(values.min(axis=1))  # quicker than a sum; both give NaN for a NaN
+        for offset in np.flatnonzero(~finite):
             bad = np.argwhere(~np.isfinite(block[offset]))
-            if len(bad):
-                column, row = bad[0]
-                where = self._file.path if self._file is not None else "projections"
-                raise InputError(
-                    f"{where}: view {first + offset}",
-                    expected="finite line integrals",
-                    found=f"{block[offset, column, row]} in {len(bad)} pixels, the first at column {column}, row {row}",
-                    remedy="Repair the view (for example from its neighbours), or leave it out of the view range.",
-                )
+            column, row = bad[0]
+            where = self._file.path if self._file is not None else "projections"
+            raise InputError(
+                f"{where}: view {first + offset}",
+                expected="finite line integrals",
+                found=f"{block[offset, column, row]} in {len(bad)} pixels, the first at column {column}, row {row}",
+                remedy="Repair the view (for example from its neighbours), or leave it out of the view range.",
+            )
 
 
 def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Scan:
@@ -169,16 +181,17 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
         sample.sinogram.memmap(),
         folder=path,
         metadata=sample.metadata,
-        warnings=sample.metadata.warnings,
+        warnings=(*sample.metadata.warnings, *oddities(path, sample.sinogram, sample.angles, sample.geometry, sample.grid)),
         _file=sample.sinogram,
     )
 
 
 class Description(NamedTuple):
-    """What the files of a sample folder say: metadata, header of the sinogram, geometry, default grid."""
+    """What the files of a sample folder say: metadata, header of the sinogram, angles as stored, geometry, default grid."""
 
     metadata: Metadata
     sinogram: ArrayFile
+    angles: NDArray[np.float64]
     geometry: ScanGeometry
     grid: VolumeGrid
 
@@ -214,6 +227,7 @@ def describe_sample(path: Path, *, growing: bool = False) -> Description:
         )
     views = None if growing else sinogram.shape[0]
     angles = _finite(path / "angles.npy", read_array(path / "angles.npy", ("views",), (views,)))
+    require_radians(path / "angles.npy", angles)
     axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (len(angles),)))
     shifts = read_array(path / "shifts.npy", ("views", "components"), (len(angles), 3))[:, 2]
     _finite(path / "shifts.npy", shifts)
@@ -224,7 +238,7 @@ def describe_sample(path: Path, *, growing: bool = False) -> Description:
         grid = _default_grid(metadata, geometry)
     except InputError as error:  # names what it makes of the files; say which folder they are in
         raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy=error.remedy) from error
-    return Description(metadata, sinogram, geometry, grid)
+    return Description(metadata, sinogram, angles, geometry, grid)
 
 
 def covered_grid(geometry: ScanGeometry, *, spacing: float | None = None) -> VolumeGrid:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.files import is_endless
 from MITOReconstructionLib.geometry import Detector
 
 __all__ = ["Metadata", "read_metadata"]
 
 AXIAL_KEYS = ("REC_NPX_Z", "REC_MIN_Z", "REC_MAX_Z")
+MOST = 2**31 - 1
+"""Pixels or voxels along an axis, as widgets and file formats can have them."""
+
 CHECK_FILE = "Correct the file, or export the scan again."
 
 
@@ -121,11 +125,15 @@ class _Fields:
         value = self.number(key)
         if value < 1 or value != int(value):
             raise self.fault(key, "a whole number of at least 1", f"{value:g}")
+        if value > MOST:
+            raise self.fault(key, f"a whole number of at most {MOST}", f"{value:g}")
         return int(value)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     expected = "a JSON object with the keys of the MITO sample format"
+    if is_endless(path):
+        raise InputError(path, expected=expected, found="a pipe or a device of that name", remedy="Copy the complete sample folder.")
     try:
         raw = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,21 @@ HINT_BYTES = 128 << 10
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """What the header of a .npy file says: path, dtype, shape, and where the data begin (bytes)."""
+    """What the header of a .npy file says: path, dtype, shape, and where the data begin (bytes).
+
+    header : the header itself, where the file is no longer to change; it is then compared at each reading.
+    """
 
     path: Path
     dtype: np.dtype[np.floating]
     shape: tuple[int, ...]
     offset: int
+    header: bytes = field(default=b"", repr=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole file, header and data."""
+        return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
     def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Read the items ``first`` to ``last`` (exclusive) along the first axis as native float32.
@@ -49,7 +58,7 @@ class ArrayFile:
         Raises
         ------
         InputError
-            When the file is shorter than its header says or is gone, or ``out`` is no such array.
+            When the file is shorter than its header says, is gone or is another one by now, or ``out`` is no such array.
 
         Notes
         -----
@@ -62,6 +71,8 @@ class ArrayFile:
         buffer = out.reshape(-1) if direct else np.empty(math.prod(shape), dtype=self.dtype)
         try:
             with self.path.open("rb", buffering=0) as file:
+                if self.header and file.read(self.offset) != self.header:
+                    raise _replaced(self)
                 file.seek(self.offset + first * item * self.dtype.itemsize)
                 view = memoryview(buffer.view(np.uint8).data)
                 while len(view):
@@ -70,28 +81,52 @@ class ArrayFile:
                         raise _truncated(self)
                     view = view[count:]
         except OSError as error:
-            raise InputError(
-                self.path,
-                expected="the file as it was when the scan was opened",
-                found=str(error.strerror or error),
-                remedy="Check the file and the disk, and open the scan again.",
-            ) from error
+            raise _lost(self, error) from error
         if not direct:
             with np.errstate(all="ignore"):
                 out[...] = buffer.reshape(shape)
         return out
 
-    def announce(self, first: int, last: int) -> None:
-        """Tell the system that the items ``first`` to ``last`` (exclusive) will be read soon, where it can be told.
+    def size(self) -> int:
+        """Bytes that the file has now; an InputError when it is gone."""
+        return self._stat().st_size
 
-        It then reads them from the disk into its own cache while this process computes.
+    def _stat(self) -> os.stat_result:
+        try:
+            return os.stat(self.path)
+        except OSError as error:
+            raise _lost(self, error) from error
+
+    def stamp(self) -> tuple[int, int]:
+        """Size in bytes and time of the last change in ns, by which a file is told from what it was before.
+
+        Raises
+        ------
+        InputError
+            When the file is shorter than its header says or is gone.
         """
-        if sys.platform == "linux":
-            item = math.prod(self.shape[1:]) * self.dtype.itemsize
-            begin, end = self.offset + first * item, self.offset + last * item
-            with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
+        found = self._stat()
+        if found.st_size < self.offset + math.prod(self.shape) * self.dtype.itemsize:
+            raise _truncated(self)
+        return found.st_size, found.st_mtime_ns
+
+    def announce(self, first: int, last: int) -> None:
+        """Have the system bring the items ``first`` to ``last`` (exclusive) from the disk into its cache, if it can.
+
+        Linux is told, and does it while this process computes. Elsewhere they are read and forgotten, so this is for a
+        thread for which nobody waits. A file that is gone is told when it is read.
+        """
+        item = math.prod(self.shape[1:]) * self.dtype.itemsize
+        begin, end = self.offset + first * item, self.offset + last * item
+        with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
+            if sys.platform == "linux":
                 for place in range(begin, end, HINT_BYTES):
                     os.posix_fadvise(file.fileno(), place, min(HINT_BYTES, end - place), os.POSIX_FADV_WILLNEED)
+            else:
+                file.seek(begin)
+                part = memoryview(bytearray(HINT_BYTES))
+                while begin < end and (count := file.readinto(part[: end - begin])):
+                    begin += count
 
     def memmap(self) -> NDArray[np.floating]:
         """A read-only memory map of the whole array, in the file's own dtype."""
@@ -169,8 +204,8 @@ def open_array(path: Path, axes: tuple[str, ...], *, growing: bool = False) -> A
         raise InputError(
             path, expected="C order (the last axis contiguous)", found="Fortran order", remedy="Save numpy.ascontiguousarray(array)."
         )
-    array = ArrayFile(path, dtype, shape, offset)
-    if not growing and os.path.getsize(path) < offset + math.prod(shape) * dtype.itemsize:
+    array = ArrayFile(path, dtype, shape, offset, b"" if growing else start[:offset])
+    if not growing and os.path.getsize(path) < array.nbytes:
         raise _truncated(array)
     return array
 
@@ -213,11 +248,28 @@ def read_array(path: Path, axes: tuple[str, ...], shape: tuple[int | None, ...])
     return np.array(array.memmap(), dtype=np.float64)
 
 
-def _truncated(array: ArrayFile) -> InputError:
-    whole = array.offset + math.prod(array.shape) * array.dtype.itemsize
+def _lost(array: ArrayFile, error: OSError) -> InputError:
     return InputError(
         array.path,
-        expected=f"{whole} bytes for {array.dtype} of shape {array.shape}",
+        expected="the file as it was when the scan was opened",
+        found=str(error.strerror or error),
+        remedy="Check the file and the disk, and open the scan again.",
+    )
+
+
+def _replaced(array: ArrayFile) -> InputError:
+    return InputError(
+        array.path,
+        expected=f"{array.dtype} of shape {array.shape}, as when the scan was opened",
+        found="another header: the file was replaced",
+        remedy="Load the sample again.",
+    )
+
+
+def _truncated(array: ArrayFile) -> InputError:
+    return InputError(
+        array.path,
+        expected=f"{array.nbytes} bytes for {array.dtype} of shape {array.shape}",
         found=f"{os.path.getsize(array.path)} bytes: the file is truncated",
         remedy="Copy it again.",
     )

@@ -139,6 +139,13 @@ PHANTOMS: Mapping[str, Callable[..., Phantom]] = MappingProxyType(
 def make_phantom(name: str, **parameters: Any) -> Phantom:
     """Make a phantom by its name in :data:`PHANTOMS`.
 
+    Parameters
+    ----------
+    name : str
+        "log", "shepp-logan", "defrise" or "cylinder".
+    **parameters
+        Of the function of that name.
+
     Raises
     ------
     InputError

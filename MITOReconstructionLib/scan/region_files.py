@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.files import replacing
+from MITOReconstructionLib.files import is_endless, replacing
 from MITOReconstructionLib.geometry.detector import real
 from MITOReconstructionLib.scan.regions import Region
 
-__all__ = ["read_regions", "write_regions"]
+__all__ = ["read_regions", "sample_of_regions", "write_regions"]
 
 FORMAT, VERSION = "MITO regions", 1
 
@@ -83,8 +83,23 @@ def read_regions(path: str | os.PathLike[str], *, views: int | None = None) -> l
     return [_read(f"{source}: region {number}", entry) for number, entry in enumerate(entries)]
 
 
+def sample_of_regions(path: str | os.PathLike[str]) -> str:
+    """Name of the scan that a file of :func:`write_regions` says its regions belong to; empty where it says none.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    """
+    data = _parsed(Path(path))
+    sample = data.get("sample", "") if isinstance(data, dict) else ""
+    return sample if isinstance(sample, str) else ""
+
+
 def _parsed(source: Path) -> Any:
     try:
+        if is_endless(source):
+            raise InputError(source, expected="a file to read", found="a pipe or a device", remedy="Choose another file.")
         if source.stat().st_size > LARGEST:
             raise InputError(source, expected="a JSON file with regions", found="more than 16 MiB", remedy="Choose another file.")
         return json.loads(source.read_text(encoding="utf-8"), parse_constant=_refuse)

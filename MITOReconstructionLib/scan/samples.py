@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.files import is_endless
 
 __all__ = ["Sample", "list_samples"]
 
@@ -53,6 +54,8 @@ def list_samples(data_folder: str | os.PathLike[str]) -> list[Sample]:
 
 
 def _listed(data: Path, listing: Path) -> list[Sample]:
+    if is_endless(listing):
+        raise InputError(listing, expected=EXPECTED, found="a pipe or a device of that name", remedy="Remove it.")
     try:
         entries = json.loads(listing.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

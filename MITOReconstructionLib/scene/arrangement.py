@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from MITOReconstructionLib.scene.camera import AZIMUTH, ELEVATION, place_camera
-from MITOReconstructionLib.scene.host import Node, Scene, prepare_scene, quiet, slicer, vtk
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, prepare_scene, quiet, slicer, vtk
 
 __all__ = ["SLICES", "Arrangement"]
 
@@ -137,5 +137,4 @@ class Arrangement:
 
 
 def _nodes(scene: Scene, node_class: str = "vtkMRMLNode") -> list[Node]:
-    collection = scene.GetNodesByClass(node_class)
-    return [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+    return nodes_of_class(scene, node_class)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, slicer
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, numpy_support, slicer
 from MITOReconstructionLib.scene.parts import PART, find_part
 
 __all__ = ["AZIMUTH", "ELEVATION", "frame_scene", "place_camera", "scene_points"]
@@ -16,8 +16,8 @@ AZIMUTH, ELEVATION = 54.0, 24.0
 
 def frame_scene(scene: Scene) -> None:
     """Place the cameras of the 3D views so that everything shown is in sight; without 3D views this does nothing."""
-    views = {node.GetLayoutName() for node in _nodes(scene, "vtkMRMLViewNode")}
-    for camera in _nodes(scene, "vtkMRMLCameraNode"):
+    views = {node.GetLayoutName() for node in nodes_of_class(scene, "vtkMRMLViewNode")}
+    for camera in nodes_of_class(scene, "vtkMRMLCameraNode"):
         if camera.GetLayoutName() and camera.GetLayoutName() in views:
             place_camera(camera, 1.0)
 
@@ -53,11 +53,6 @@ def place_camera(node: Node, aspect: float, *, azimuth: float = AZIMUTH, elevati
     camera.SetClippingRange(distance * 0.01, distance * 10)
 
 
-def _nodes(scene: Scene, node_class: str) -> list[Node]:
-    collection = scene.GetNodesByClass(node_class)
-    return [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
-
-
 def scene_points(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What is to be seen in the scene: points of visible models and corners of volumes, and where the source is.
 
@@ -67,11 +62,11 @@ def scene_points(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.float64]
     source : float64, shape (3,), in mm, relative to the middle of the points; towards A where there is no source
     """
     clouds = []
-    for node in _nodes(scene, "vtkMRMLModelNode"):
+    for node in nodes_of_class(scene, "vtkMRMLModelNode"):
         display, mesh = node.GetDisplayNode(), node.GetPolyData()
         if display is not None and display.GetVisibility() and mesh is not None and mesh.GetNumberOfPoints() and not _is_slice(node):
             clouds.append(numpy_support.vtk_to_numpy(mesh.GetPoints().GetData()).astype(np.float64))
-    for node in _nodes(scene, "vtkMRMLScalarVolumeNode"):
+    for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
         if node.GetImageData() is not None and node.GetAttribute(PART) != "projection":
             clouds.append(_corners(node))
     points = np.concatenate(clouds) if clouds else np.array([[-100.0, -100, -100], [100, 100, 100]])

@@ -16,7 +16,7 @@ try:
 except ImportError as _error:
     raise MissingPackageError("slicer-core", "The scene", 'pip install "mito-reconstruction[scene]"') from _error
 
-__all__ = ["Node", "Scene", "in_application", "new_scene", "numpy_support", "prepare_scene", "quiet", "slicer", "vtk"]
+__all__ = ["Node", "Scene", "in_application", "new_scene", "nodes_of_class", "numpy_support", "prepare_scene", "quiet", "slicer", "vtk"]
 
 Node = Any
 """A vtkMRMLNode; neither slicer nor vtk says more about its types."""
@@ -57,6 +57,20 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         vtk.vtkObject.SetGlobalWarningDisplay(shown)
+
+
+def nodes_of_class(scene: Scene, node_class: str) -> list[Node]:
+    """The nodes of a class and of those derived from it, in the order of the scene.
+
+    Notes
+    -----
+    What GetNodesByClass returns belongs to the caller, which Python does not know: without UnRegister the collection,
+    its nodes and their voxels stay in memory for ever.
+    """
+    collection = scene.GetNodesByClass(node_class)
+    if collection.GetReferenceCount() > 1:
+        collection.UnRegister(None)
+    return [collection.GetItemAsObject(place) for place in range(collection.GetNumberOfItems())]
 
 
 def new_scene() -> Scene:

@@ -75,9 +75,9 @@ class LivePlot(Part):
         self.chart.SetTitle(self.quantity)
         self.chart.SetYAxisTitle(self.quantity)
         for key, pairs in points.items():
-            table = vtk.vtkTable()
+            table, drawn = vtk.vtkTable(), pairs * 2 if len(pairs) == 1 else pairs  # VTK complains of lines of one point
             for column, name in enumerate((RESULT, self.quantity)):
-                values = numpy_support.numpy_to_vtk(np.array([pair[column] for pair in pairs], dtype=np.float64), deep=True)
+                values = numpy_support.numpy_to_vtk(np.array([pair[column] for pair in drawn], dtype=np.float64), deep=True)
                 values.SetName(name)
                 table.AddColumn(values)
             series, node = self._of(key)
@@ -114,5 +114,6 @@ class LivePlot(Part):
         for key, (_series, node) in self._series.items():
             table = node.GetTable()
             rows = range(table.GetNumberOfRows())
-            found[key] = [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in rows]
+            pairs = [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in rows]
+            found[key] = list(dict.fromkeys(pairs))
         return found

@@ -14,13 +14,13 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.live import LiveSlices, Plane, SliceResult
 from MITOReconstructionLib.scene.folder import ScanFolder
-from MITOReconstructionLib.scene.host import Node, Scene
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class
 from MITOReconstructionLib.scene.live_plot import LivePlot
 from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of, free_pin_number
 from MITOReconstructionLib.scene.scan_scene import ScanLike
-from MITOReconstructionLib.scene.slice_plane import MOST_PIXELS, plane_of_view
+from MITOReconstructionLib.scene.slice_plane import MOST_PIXELS, look_at, plane_of_view
 from MITOReconstructionLib.scene.volume import VolumePart
-from MITOReconstructionLib.scene.window import contrast_of
+from MITOReconstructionLib.scene.window import checked_window, contrast_of
 
 __all__ = ["CONTEXT", "LivePlace", "LiveScene", "Place"]
 
@@ -125,8 +125,7 @@ class LiveScene:
     @property
     def views(self) -> dict[str, Node]:
         """The slice views of the scene by name: Red, Green, Yellow, say; none of another group, such as the projection's."""
-        collection = self.scene.GetNodesByClass("vtkMRMLSliceNode")
-        nodes = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+        nodes = nodes_of_class(self.scene, "vtkMRMLSliceNode")
         return {node.GetLayoutName(): node for node in nodes if node.GetViewGroup() == 0 and composite_of(self.scene, node) is not None}
 
     @property
@@ -135,7 +134,7 @@ class LiveScene:
         return list(self._followed)
 
     def follow(self, name: str, on: bool = True) -> None:
-        """Follow a slice view, or no longer; it then shows again what it showed before.
+        """Follow a slice view, or no longer; it then shows again what it showed before. One that sees nothing of the scan is moved there.
 
         Raises
         ------
@@ -165,6 +164,13 @@ class LiveScene:
         composite.SetForegroundOpacity(1.0)
         composite.EndModify(was)
         view.SetSliceVisible(self._in_3d)
+        if plane_of_view(view, self.grid) is None:
+            look_at(view, self.grid, self._height())
+
+    def _height(self) -> float | None:
+        """Where along z in mm the middle of the views is that have come; None where that is less than a turn."""
+        geometry, arrived = self.shown.scan.geometry, self.engine.status().arrived
+        return float(geometry.axial_positions[:arrived].mean()) if arrived > geometry.views_per_turn else None
 
     def _leave(self, name: str) -> None:
         entry = self._followed.pop(name, None)
@@ -248,11 +254,11 @@ class LiveScene:
         volume.show(result)
         if pinned is not None:
             pinned.model.show(result.plane)
-        if self.window is None and result.level == "final" and not result.error:
-            contrast = contrast_of(result.image)
-            self.window = contrast.low, contrast.high
         if self.window is not None:
             volume.set_window(*self.window)
+        elif result.level == "final" and not result.error and np.ptp(result.image) > 0.0:  # else of a growing scan nothing is there
+            contrast = contrast_of(result.image)
+            self.set_window(contrast.low, contrast.high)  # of the others too, which have one of their previews
         else:
             volume.fit_window()
         seconds = {**result.seconds, "show": time.perf_counter() - begun}
@@ -278,11 +284,7 @@ class LiveScene:
         InputError
             When the two are not finite or not in rising order.
         """
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise InputError(
-                "window", expected="two finite values, the first one smaller", found=f"{low:g}, {high:g}", remedy="Swap or correct them."
-            )
-        self.window = float(low), float(high)
+        self.window = checked_window(low, high)
         for volume in self._volumes():
             volume.set_window(low, high)
         if self.context.alive:

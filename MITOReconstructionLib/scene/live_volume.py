@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from MITOReconstructionLib.live import Plane, SliceResult
-from MITOReconstructionLib.scene.host import Node, Scene, numpy_support
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, numpy_support
 from MITOReconstructionLib.scene.image import ImageNode
 from MITOReconstructionLib.scene.parts import ModelPart, Part, cell_array, part_node
 from MITOReconstructionLib.scene.window import contrast_of
@@ -126,6 +126,5 @@ def free_pin_number(scene: Scene, scan: str) -> int:
 
 def composite_of(scene: Scene, view: Node) -> Node:
     """The vtkMRMLSliceCompositeNode of a slice view; None where it has none."""
-    collection = scene.GetNodesByClass("vtkMRMLSliceCompositeNode")
-    nodes = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+    nodes = nodes_of_class(scene, "vtkMRMLSliceCompositeNode")
     return next((node for node in nodes if node.GetLayoutName() == view.GetLayoutName()), None)

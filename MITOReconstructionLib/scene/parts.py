@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, numpy_support, vtk
 from MITOReconstructionLib.scene.looks import Colour, Look
 
 __all__ = ["PART", "SCAN", "VIEW", "Colour", "ModelPart", "Part", "cell_array", "find_part", "part_node", "remove_copies"]
@@ -24,8 +24,7 @@ VIEW = "MITO.view"
 
 def find_part(scene: Scene, node_class: str, part: str, scan: str | None = None) -> list[Node]:
     """The nodes of a class that show a part; of any scan, or of the one named."""
-    collection = scene.GetNodesByClass(node_class)
-    nodes = [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
+    nodes = nodes_of_class(scene, node_class)
     return [n for n in nodes if n.GetAttribute(PART) == part and scan in (None, n.GetAttribute(SCAN))]
 
 

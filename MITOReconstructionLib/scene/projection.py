@@ -10,6 +10,7 @@ from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.image import ImageNode
 from MITOReconstructionLib.scene.parts import Part, part_node, remove_copies
+from MITOReconstructionLib.scene.window import checked_window
 
 __all__ = ["ProjectionImage"]
 
@@ -70,13 +71,10 @@ class ProjectionImage(Part):
         InputError
             When the two are not finite or not in rising order.
         """
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise InputError(
-                "window", expected="two finite values, the first one smaller", found=f"{low:g}, {high:g}", remedy="Swap or correct them."
-            )
+        low, high = checked_window(low, high)
         display = self.node.GetDisplayNode()
         if display is not None:  # a person may have deleted it
-            display.SetWindowLevelMinMax(float(low), float(high))
+            display.SetWindowLevelMinMax(low, high)
         if self.node.GetAttribute(WINDOW) is None:
             self.node.SetAttribute(WINDOW, "")
 

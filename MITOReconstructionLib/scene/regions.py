@@ -160,7 +160,7 @@ class SceneRegions:
         return [self._known[key] for key in sorted(places, key=lambda key: places[key])]
 
     def _take_up(self, node: Node) -> None:
-        """Begin with a node that came with a scene; one without a region that can be read is left alone."""
+        """Begin with a node that came with a scene; one without a region that can be read is left alone, a copy taken out."""
         part = RegionNode(self.scene, node)
         box = part.box
         try:
@@ -171,8 +171,14 @@ class SceneRegions:
                 region = dragged
         except (ValueError, KeyError, TypeError, OverflowError, InputError):
             return
-        key = key if key not in self._nodes else uuid.uuid4().hex  # the same scene was added twice
-        self._nodes[key], self._known[key] = part, Entry(key, fit(region, self.covered))
+        region = fit(region, self.covered)
+        if key in self._nodes:  # the scene was added to one that has the region
+            if region.change(name=self._known[key].region.name) == self._known[key].region:
+                ScanFolder(self.scene, self._scan).discard(node)
+                part.remove()
+                return
+            key = uuid.uuid4().hex
+        self._nodes[key], self._known[key] = part, Entry(key, region)
         self._write(key, place)
         self._watch(key)
 

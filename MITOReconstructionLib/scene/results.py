@@ -11,7 +11,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.export import load_header
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.jobs import Volume
-from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
+from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, numpy_support, vtk
 from MITOReconstructionLib.scene.parts import PART, SCAN
 from MITOReconstructionLib.scene.rendering import LOOK, LOOKS, rendering_of, show_wood
 from MITOReconstructionLib.scene.volume import PROVENANCE, provenance_of
@@ -126,8 +126,7 @@ def render(scene: Scene, node: Node, look: str | None = LOOKS[0]) -> None:
     rendering = rendering_of(scene, node)
     sides = sorted(b - a for a, b in zip(volume.grid.minimum, volume.grid.maximum, strict=True))
     show_wood(rendering, contrast_of(volume.array), sides[1], look)
-    others = scene.GetNodesByClass("vtkMRMLVolumeRenderingDisplayNode")
-    for other in [others.GetItemAsObject(i) for i in range(others.GetNumberOfItems())]:
+    for other in nodes_of_class(scene, "vtkMRMLVolumeRenderingDisplayNode"):
         other.SetVisibility(other is rendering)
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError, WorkError
-from MITOReconstructionLib.files import replacing
+from MITOReconstructionLib.files import mebibytes, replacing, temporary_folder
 from MITOReconstructionLib.scene.arrangement import SLICES, Arrangement
 from MITOReconstructionLib.scene.detector import with_values
-from MITOReconstructionLib.scene.host import Node, Scene, in_application, new_scene, prepare_scene, slicer
+from MITOReconstructionLib.scene.host import Node, Scene, in_application, new_scene, nodes_of_class, prepare_scene, slicer
 from MITOReconstructionLib.scene.parts import find_part
 
 __all__ = ["load_scene", "save_scene"]
@@ -45,7 +45,7 @@ def save_scene(scene: Scene, path: str | os.PathLike[str]) -> None:
     target = _bundle(path)
     prepare_scene(scene)
     with replacing(target) as temporary, contextlib.ExitStack() as undo:
-        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent))
+        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix=".mito-scene-", dir=target.parent))
         undo.enter_context(_place_kept(scene))
         undo.enter_context(_storage_kept(scene))
         if not in_application():
@@ -56,7 +56,7 @@ def save_scene(scene: Scene, path: str | os.PathLike[str]) -> None:
         messages = slicer.vtkMRMLMessageCollection()
         if not scene.WriteToMRB(str(written), None, messages) or not written.is_file():
             told = " ".join(messages.GetAllMessagesAsString().split())
-            raise WorkError(f"{target}: the scene could not be written{': ' + told if told else ''}. Nothing was left behind.")
+            raise WorkError(_unwritten(scene, target, told))
         shutil.move(written, temporary)
 
 
@@ -74,6 +74,8 @@ def load_scene(path: str | os.PathLike[str], scene: Scene | None = None) -> Scen
     ------
     InputError
         When there is no such file, or it is no scene.
+    WorkError
+        When there is no room to unpack it.
     """
     source = Path(path)
     if not source.is_file():
@@ -85,11 +87,48 @@ def load_scene(path: str | os.PathLike[str], scene: Scene | None = None) -> Scen
     prepare_scene(into)
     messages = slicer.vtkMRMLMessageCollection()
     with _place_kept(into), _readable(into):
+        _require_room(source, _unpacked(into))
         done = into.ReadFromMRB(str(source.resolve()), False, messages)
     if not done:
         told = " ".join(messages.GetAllMessagesAsString().split()) or "a file that cannot be read as one"
         raise InputError(source, expected="a scene bundle", found=told, remedy=_REMEDY)
     return into
+
+
+def _unpacked(scene: Scene) -> Path:
+    """Where bundles are put together and unpacked."""
+    cache = scene.GetCacheManager()
+    return Path((cache.GetRemoteCacheDirectory() if cache is not None else "") or temporary_folder())
+
+
+def _unwritten(scene: Scene, target: Path, told: str) -> str:
+    cache = scene.GetCacheManager()  # without one, the bundle is put together beside its target
+    place = "" if cache is None else str(cache.GetRemoteCacheDirectory() or "")
+    also = f", and {_free(Path(place))} in {place}, where it is put together" if place else ""
+    fault = f": {told}" if told else ""
+    return f"{target}: the scene could not be written{fault}. Nothing was left behind. {_free(target.parent)} are free there{also}."
+
+
+def _free(folder: Path) -> str:
+    try:
+        return mebibytes(shutil.disk_usage(folder).free)
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _require_room(source: Path, folder: Path) -> None:
+    """Refuse a bundle that is larger than what is free: half of it would come into the scene, or a fault that blames the file."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            need = sum(entry.file_size for entry in archive.infolist())
+        room = shutil.disk_usage(folder).free
+    except (OSError, zipfile.BadZipFile):  # reading it says what is wrong
+        return
+    if need > room:
+        raise WorkError(
+            f"{source}: needs {mebibytes(need)} to be unpacked; {mebibytes(room)} are free in {folder}. "
+            "Free some, or choose another folder for temporary files."
+        )
 
 
 def _bundle(path: str | os.PathLike[str]) -> Path:
@@ -140,9 +179,7 @@ def _storage_kept(scene: Scene) -> Iterator[None]:
 
 
 def _storage_nodes(scene: Scene) -> dict[str, Node]:
-    collection = scene.GetNodesByClass("vtkMRMLStorageNode")
-    nodes = (collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems()))
-    return {node.GetID(): node for node in nodes}
+    return {node.GetID(): node for node in nodes_of_class(scene, "vtkMRMLStorageNode")}
 
 
 @contextlib.contextmanager

@@ -13,12 +13,12 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.scene.detector import DetectorModel
 from MITOReconstructionLib.scene.folder import ScanFolder
+from MITOReconstructionLib.scene.grid_box import GridBox
 from MITOReconstructionLib.scene.host import Scene, prepare_scene
 from MITOReconstructionLib.scene.looks import Colour, Look
 from MITOReconstructionLib.scene.parts import Part
 from MITOReconstructionLib.scene.projection import ProjectionImage
 from MITOReconstructionLib.scene.rays import DetectorOutlines, RaysModel
-from MITOReconstructionLib.scene.region import RegionBox
 from MITOReconstructionLib.scene.source import SourceModel
 from MITOReconstructionLib.scene.trajectory import TrajectoryModel, TrajectoryWindow
 from MITOReconstructionLib.scene.volume import VolumePart
@@ -85,7 +85,7 @@ class ScanScene:
         self.detector = DetectorModel(scene, name, geometry, self.projection)
         self.outlines = DetectorOutlines(scene, name, geometry)
         self.rays = RaysModel(scene, name, geometry)
-        self.region: RegionBox | None = None
+        self.region: GridBox | None = None
         self.volumes: dict[str, VolumePart] = {}
         for part in self._models():
             self.folder.add(part.node)
@@ -152,10 +152,10 @@ class ScanScene:
 
     # ---- region and volumes ----------------------------------------------------------------------------------------
 
-    def show_region(self, grid: VolumeGrid | None = None) -> RegionBox:
-        """Show the box of a grid, the scan's default grid where none is given."""
+    def show_region(self, grid: VolumeGrid | None = None) -> GridBox:
+        """Show the outline of a grid, the scan's default grid where none is given."""
         if self.region is None or not self.region.alive:
-            self.region = RegionBox(self.scene, self.scan.name)
+            self.region = GridBox(self.scene, self.scan.name)
             self.folder.add(self.region.node)
         self.region.show(self.scan.default_grid if grid is None else grid)
         return self.region

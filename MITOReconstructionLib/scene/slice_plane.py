@@ -11,10 +11,13 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.live import Plane
 from MITOReconstructionLib.scene.host import Node
 
-__all__ = ["cut_of_box", "plane_of_view"]
+__all__ = ["cut_of_box", "look_at", "plane_of_view"]
 
 MOST_PIXELS = 1024
 """Largest number of pixels along a side."""
+
+ROOM = 1.1
+"""Width of a view that :func:`look_at` moves, over what is in it."""
 
 FINEST = -1
 """Powers of two by which the pixels of a view that is zoomed in may differ from the grid's voxels: half of these."""
@@ -62,6 +65,30 @@ def plane_of_view(view: Node, grid: VolumeGrid, *, most: int = MOST_PIXELS) -> P
     shape = (last - first).astype(int) + 1
     origin = anchor + (first * side) @ axes + normal * float((corner - anchor) @ normal)
     return Plane(tuple(origin), tuple(axes[0]), tuple(axes[1]), (int(shape[0]), int(shape[1])), (side, side))
+
+
+def look_at(view: Node, grid: VolumeGrid, height: float | None = None) -> None:
+    """Move a slice view along and across its plane to the middle of a grid, and zoom so that all of the cut is shown.
+
+    Parameters
+    ----------
+    view : vtkMRMLSliceNode
+    grid : VolumeGrid
+    height : float, optional
+        In mm along z, within the grid; its middle by default.
+    """
+    middle = [(low + high) / 2 for low, high in zip(grid.minimum, grid.maximum, strict=True)]
+    if height is not None:
+        middle[2] = min(max(height, grid.minimum[2]), grid.maximum[2])
+    sides = np.array(grid.maximum) - np.array(grid.minimum)
+    width, height = view.GetDimensions()[:2]
+    was = view.StartModify()
+    view.JumpSliceByCentering(*middle)
+    extents = np.abs(_array(view.GetSliceToRAS())[:3, :2]).T @ sides
+    if min(width, height) > 0 and extents.min() > 0:
+        pixel = ROOM * max(extents[0] / width, extents[1] / height)
+        view.SetFieldOfView(width * pixel, height * pixel, view.GetFieldOfView()[2])
+    view.EndModify(was)
 
 
 def cut_of_box(point: NDArray[np.float64], normal: NDArray[np.float64], grid: VolumeGrid) -> NDArray[np.float64]:

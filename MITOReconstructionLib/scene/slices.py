@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from MITOReconstructionLib.scene.host import Node, Scene, in_application, slicer
+from MITOReconstructionLib.scene.host import Node, Scene, in_application, nodes_of_class, slicer
 from MITOReconstructionLib.scene.live_volume import LIVE
 from MITOReconstructionLib.scene.parts import PART
 
 __all__ = ["background", "fit_slices", "set_opacity", "show_in_slices"]
-
-
-def _of_class(scene: Scene, kind: str) -> list[Node]:
-    collection = scene.GetNodesByClass(kind)
-    return [collection.GetItemAsObject(i) for i in range(collection.GetNumberOfItems())]
 
 
 def _is_live(composite: Node) -> bool:
@@ -22,8 +17,8 @@ def _is_live(composite: Node) -> bool:
 
 
 def _composites(scene: Scene, spare_live: bool = False) -> list[Node]:
-    names = {node.GetLayoutName() for node in _of_class(scene, "vtkMRMLSliceNode") if node.GetViewGroup() == 0}
-    found = [node for node in _of_class(scene, "vtkMRMLSliceCompositeNode") if node.GetLayoutName() in names]
+    names = {node.GetLayoutName() for node in nodes_of_class(scene, "vtkMRMLSliceNode") if node.GetViewGroup() == 0}
+    found = [node for node in nodes_of_class(scene, "vtkMRMLSliceCompositeNode") if node.GetLayoutName() in names]
     return [node for node in found if not (spare_live and _is_live(node))]
 
 

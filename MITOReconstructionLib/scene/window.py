@@ -1,4 +1,4 @@
-"""Which values of a volume are worth looking at."""
+"""Which values of a volume are worth looking at: what is shown as black and as white."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError
 
-__all__ = ["Contrast", "contrast_of", "window_of"]
+__all__ = ["Contrast", "checked_window", "contrast_of", "window_of"]
 
 _SAMPLES = 1_000_000
 
@@ -76,6 +76,21 @@ def window_of(array: NDArray[np.floating], low: float, high: float) -> tuple[flo
         return contrast.low, contrast.high
     first, last = (float(value) for value in np.percentile(inside, [low, high]))
     return (first, last) if last > first else (contrast.low, contrast.high)
+
+
+def checked_window(low: float, high: float) -> tuple[float, float]:
+    """What is to be shown as black and as white, as floats.
+
+    Raises
+    ------
+    InputError
+        When the two are not finite or not in rising order.
+    """
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise InputError(
+            "window", expected="two finite values, the first one smaller", found=f"{low:g}, {high:g}", remedy="Swap or correct them."
+        )
+    return float(low), float(high)
 
 
 def _looked_at(array: NDArray[np.floating]) -> NDArray[np.float64]:

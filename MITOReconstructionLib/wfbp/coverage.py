@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.parallel import KERNELS
-from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables, seen
+from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables
 
 __all__ = ["direction_stride", "fill_unseen"]
 
@@ -69,38 +69,75 @@ def direction_stride(tables: BeamTables) -> int:
 @numba.njit(parallel=True, **COMPILE)
 def _fill_unseen(volume: Any, origin: Any, spacing: Any, tables: Any, stride: int, value: float) -> int:
     nx, ny, nz = volume.shape
-    rays = len(tables.reach)
     most = tables.beams // tables.half_turn + 1
+    angles = tables.theta_first + np.arange(0, tables.half_turn, stride) * tables.theta_step
+    sines, cosines = np.sin(angles), np.cos(angles)
     unseen = 0
     for ix in numba.prange(nx):
         x = origin[0] + ix * spacing[0]
-        covered = np.empty(nz, np.bool_)
+        covered = np.ones((ny, nz), np.bool_)
+        ranges = np.empty((most, 2, ny), np.int32)
         begins, ends = np.empty(most, np.int64), np.empty(most, np.int64)
-        for iy in range(ny):
-            y = origin[1] + iy * spacing[1]
-            covered[:] = True
-            for direction in range(0, tables.half_turn, stride):
-                theta = tables.theta_first + direction * tables.theta_step
-                t = x * math.cos(theta) + y * math.sin(theta)
-                depth = y * math.cos(theta) - x * math.sin(theta)
-                count, sign = 0, 1.0
-                for beam in range(direction, tables.beams, tables.half_turn):
-                    place = (sign * t - tables.t_first) / tables.t_step
-                    if place >= 0.0 and place <= rays - 1:
-                        first, last = seen(place, sign * depth, beam, origin[2], spacing[2], nz, tables)[2:]
-                        if first < last:
-                            count = _insert(begins, ends, count, first, last)
-                    sign = -sign
+        for number in range(len(angles)):
+            beams, sign = 0, 1.0
+            for beam in range(number * stride, tables.beams, tables.half_turn):
+                turn = (sign * sines[number], sign * cosines[number])
+                _column_ranges(ranges[beams], beam, (x, origin[1], spacing[1], origin[2], spacing[2]), turn, nz, tables)
+                beams += 1
+                sign = -sign
+            for iy in range(ny):
+                count = 0
+                for beam in range(beams):
+                    first, last = ranges[beam, 0, iy], ranges[beam, 1, iy]
+                    if first < last:
+                        count = _insert(begins, ends, count, first, last)
                 reached = 0
-                for number in range(count):
-                    covered[reached : begins[number]] = False
-                    reached = max(reached, ends[number])
-                covered[reached:] = False
+                for place in range(count):
+                    for k in range(reached, begins[place]):
+                        covered[iy, np.uintp(k)] = False
+                    reached = max(reached, ends[place])
+                for k in range(reached, nz):
+                    covered[iy, np.uintp(k)] = False
+        for iy in range(ny):
             for k in range(nz):
-                if not covered[k]:
+                if not covered[iy, k]:
                     volume[ix, iy, k] = value
                     unseen += 1
     return unseen
+
+
+@numba.njit(**COMPILE)
+def _column_ranges(ranges: Any, beam: int, line: Any, turn: Any, nz: int, tables: Any) -> None:
+    """First and last (exclusive) voxel that a beam sees of each column of a line along y; int32, shape (2, columns).
+
+    As :func:`.backproject.seen`, with one division in the place of five: they are what takes the time.
+    """
+    x, y_first, y_step, z_first, z_step = line
+    sin, cos = turn
+    reaches, distances, fans, axial = tables.reach, tables.distance, tables.fan_steps, tables.axial
+    most = len(reaches) - 1
+    rays_per_mm, voxels_per_mm = 1.0 / tables.t_step, 1.0 / z_step
+    place_first, place_step = (x * cos + y_first * sin - tables.t_first) * rays_per_mm, y_step * sin * rays_per_mm
+    depth_first, depth_step = y_first * cos - x * sin, y_step * cos
+    low, high = (tables.row_middle - tables.row_reach) * voxels_per_mm, (tables.row_middle + tables.row_reach) * voxels_per_mm
+    begin = beam + tables.axial_offset
+    for iy in range(ranges.shape[1]):
+        place = place_first + place_step * iy
+        ray = np.uintp(min(max(int(place), 0), most - 1))
+        after = ray + np.uintp(1)
+        share = place - np.float64(ray)
+        reach = reaches[ray] + share * (reaches[after] - reaches[ray])
+        along = reach + depth_first + depth_step * iy
+        if place < 0.0 or place > most or along <= 1e-3 * reach:
+            ranges[0, iy] = ranges[1, iy] = 0
+            continue
+        distance = distances[ray] + share * (distances[after] - distances[ray])
+        position = begin + fans[ray] + share * (fans[after] - fans[ray])
+        index = np.uintp(int(position))
+        source = axial[index] + (position - np.float64(index)) * (axial[index + np.uintp(1)] - axial[index])
+        height, shrunk = (source - z_first) * voxels_per_mm, along / distance
+        ranges[0, iy] = math.ceil(min(max(height + low * shrunk, 0.0), np.float64(nz)))
+        ranges[1, iy] = math.floor(min(max(height + high * shrunk, -1.0), nz - 1.0)) + 1
 
 
 @numba.njit(**COMPILE)

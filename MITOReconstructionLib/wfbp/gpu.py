@@ -22,7 +22,7 @@ from MITOReconstructionLib.wfbp.gpu_beams import LANES, VOXELS, GpuBeams, GpuWor
 from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes, most_partners
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["GpuBackprojection", "GpuSlab", "filtered_backprojection"]
+__all__ = ["GpuBackprojection", "GpuSlab", "filtered_backprojection", "sight_numbers", "sight_tables"]
 
 COLUMNS = 8
 """Columns of voxels of a block of threads."""
@@ -69,13 +69,8 @@ class GpuBackprojection:
 
     def __init__(self, work: GpuWork, plan: ParallelPlan, tables: BeamTables) -> None:
         self.work, self.tables, self._partners = work, tables, most_partners(tables)
-        theta = plan.theta(np.arange(plan.beams))
-        rays = np.stack([tables.reach, tables.distance, tables.fan_steps, np.zeros_like(tables.reach)], axis=-1)
-        self._tables = (
-            work.sent(np.stack([np.cos(theta), np.sin(theta)], axis=-1).astype(np.float32)),
-            work.sent(tables.partners.astype(np.int32)),
-            work.sent(rays.astype(np.float32)),
-        )
+        directions, rays = sight_tables(work, plan, tables)
+        self._tables = (directions, work.sent(tables.partners.astype(np.int32)), rays)
 
     def slab(self, grid: VolumeGrid, sights: int) -> GpuSlab:
         """A volume of zeros, to which so many beams are added at a time."""
@@ -127,15 +122,13 @@ class GpuBackprojection:
         t = self.tables
         (x, y, _), (dx, dy, dz) = slab.grid.origin, slab.grid.spacing
         nx, ny, _ = slab.grid.shape
-        whole = int(np.floor(t.axial_offset))
         numbers = (
             *(np.int32(n) for n in (nx, ny)),
             *(np.float64(n) for n in (x, dx, y, dy)),
             np.float32(dz),
-            *(np.int32(n) for n in (first_beam, t.beams, t.half_turn, self._partners, len(t.reach))),
-            *(np.float32(n) for n in (t.t_first / t.t_step, 1.0 / t.t_step)),
-            np.int32(whole),
-            *(np.float32(n) for n in (t.axial_offset - whole, t.row_middle, 1.0 / t.row_half, t.row_reach / t.row_half)),
+            *(np.int32(n) for n in (first_beam, t.beams, t.half_turn, self._partners)),
+            *sight_numbers(t),
+            *(np.float32(n) for n in (1.0 / t.row_half, t.row_reach / t.row_half)),
         )
         blocks = (-(-ny // SIGHT_THREADS), nx, count)
         self.work.launch("tabulate_sights", blocks, (SIGHT_THREADS, 1, 1), slab.own, slab.others, *self._tables, slab.heights, *numbers)
@@ -150,6 +143,21 @@ class GpuBackprojection:
         )
         blocks = (-(-nz // (LANES * VOXELS)), -(-ny // COLUMNS), nx)
         self.work.launch("backproject", blocks, (LANES, COLUMNS, 1), slab.values, beams, slab.own, slab.others, *numbers)
+
+
+def sight_tables(work: GpuWork, plan: ParallelPlan, tables: BeamTables) -> tuple[Any, Any]:
+    """On the GPU: cosine and sine of every beam's angle, float32 (beams, 2); and what is known of every ray, float32 (rays, 4)."""
+    theta = plan.theta(np.arange(plan.beams))
+    rays = np.stack([tables.reach, tables.distance, tables.fan_steps, np.zeros_like(tables.reach)], axis=-1)
+    return work.sent(np.stack([np.cos(theta), np.sin(theta)], axis=-1).astype(np.float32)), work.sent(rays.astype(np.float32))
+
+
+def sight_numbers(tables: BeamTables) -> tuple[np.generic, ...]:
+    """What kernels need to look up a ray: rays, t_offset, per_t, axial_first, axial_part, row_middle."""
+    whole = int(np.floor(tables.axial_offset))
+    floats = (tables.t_first / tables.t_step, 1.0 / tables.t_step, tables.axial_offset - whole, tables.row_middle)
+    t_offset, per_t, part, middle = (np.float32(n) for n in floats)
+    return np.int32(len(tables.reach)), t_offset, per_t, np.int32(whole), part, middle
 
 
 def filtered_backprojection(

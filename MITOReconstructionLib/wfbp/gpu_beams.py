@@ -26,12 +26,15 @@ from MITOReconstructionLib.wfbp.gpu_sizes import GpuSizes
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.rebin import cubic_weights
 
-__all__ = ["LANES", "VOXELS", "GpuBeams", "GpuWork"]
+__all__ = ["KERNELS", "LANES", "VOXELS", "GpuBeams", "GpuWork", "Mailbox"]
 
 LANES, VOXELS = 32, 8
 """Threads along z, and voxels of each, LANES apart; together the voxels along z that a block of threads has."""
 
 OPTIONS = ("--std=c++17", "--use_fast_math", f"-DLANES={LANES}", f"-DVOXELS={VOXELS}")
+
+KERNELS = ("place_views", "rebin", "tabulate_sights", "backproject", "fill_unseen", "mark_tiles", "add_planes", "finish_planes")
+"""Those of ``kernels.cu``."""
 
 READERS = 8
 """Threads at most that read views."""
@@ -52,9 +55,7 @@ class GpuWork:
         self.device = device
         cuda = device.cupy.cuda
         module = device.compile(Path(__file__).with_name("kernels.cu").read_text(encoding="utf-8"), OPTIONS)
-        self._kernels = {
-            name: module.get_function(name) for name in ("place_views", "rebin", "tabulate_sights", "backproject", "fill_unseen")
-        }
+        self._kernels = {name: module.get_function(name) for name in KERNELS}
         self.compute, self.copies = cuda.Stream(non_blocking=True), cuda.Stream(non_blocking=True)
         self.seconds = dict.fromkeys(("read", "copy", "rebin", "filter", "backprojection", "coverage"), 0.0)
         self._running: list[tuple[str, Any, Any]] = []
@@ -95,7 +96,7 @@ class GpuWork:
             return self.device.cupy.asarray(np.ascontiguousarray(array))
 
 
-class _Mailbox:
+class Mailbox:
     """A page-locked buffer and its copy on the GPU."""
 
     def __init__(self, work: GpuWork, shape: tuple[int, ...], dtype: DTypeLike) -> None:
@@ -148,9 +149,9 @@ class GpuBeams:
         self._tables = [work.sent(taps.astype(np.int32)), work.sent(weights), work.sent(cosine.astype(np.float32))]
         self._row_shifts = work.sent(np.asarray(plan.row_shifts, dtype=np.float64))
         self._response = work.sent(ramp.response[None, :, None])
-        self._boxes = [_Mailbox(work, (sizes.chunk, detector.columns, detector.rows), np.float32) for _ in range(2)]
-        self._shifts = [_Mailbox(work, (sizes.chunk,), np.float64) for _ in range(2)]
-        self._positions = [_Mailbox(work, (sizes.block, len(plan.t)), np.float64) for _ in range(2)]
+        self._boxes = [Mailbox(work, (sizes.chunk, detector.columns, detector.rows), np.float32) for _ in range(2)]
+        self._shifts = [Mailbox(work, (sizes.chunk,), np.float64) for _ in range(2)]
+        self._positions = [Mailbox(work, (sizes.block, len(plan.t)), np.float64) for _ in range(2)]
         with work.compute:
             # one beam more, since with a single row the kernel looks at the value behind the last, times 0
             self._beams = work.device.cupy.zeros((sizes.block + 1, len(plan.t), detector.rows), np.float32)

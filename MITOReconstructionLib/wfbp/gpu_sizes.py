@@ -10,7 +10,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.wfbp.backproject import BeamTables, beam_tables, beams_seeing
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["GpuSizes", "choose_sizes", "most_partners"]
+__all__ = ["CHUNK", "RESERVE", "GpuSizes", "choose_sizes", "most_partners", "stream_bytes"]
 
 BLOCKS = (64, 32, 16, 8)
 """Beams at a time, the best first: the volume on the GPU is read and written once for each block."""
@@ -89,14 +89,7 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
         group, sights = min(GROUP, block), max(1, min(SIGHTS, block, max(TABLE, room // 20) // sight_bytes))
         beam = len(plan.t) * detector.rows
         tables = 16 * beam + 32 * len(plan.axial_table[1]) + 64 * plan.beams
-        fixed = (
-            4 * pixels * (_ring(plan, grid, block) + 2 * chunk)
-            + 4 * (block + 1) * beam
-            + 16 * block * len(plan.t)
-            + 4 * FOURIER * group * length * detector.rows
-            + sights * sight_bytes
-            + tables
-        )
+        fixed = stream_bytes(plan, beams_seeing(plan, grid), length, block, group, chunk) + sights * sight_bytes + tables
         slices = min(grid.shape[2], (room - fixed) // slice_bytes)
         least = fixed + slice_bytes
         if slices < 1:
@@ -116,14 +109,24 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
     return best
 
 
+def stream_bytes(plan: ParallelPlan, beams: tuple[int, int], length: int, block: int, group: int, chunk: int) -> int:
+    """What :class:`~MITOReconstructionLib.wfbp.gpu_beams.GpuBeams` takes on the GPU to make beams, first and last (exclusive)."""
+    detector, rays = plan.geometry.detector, len(plan.t)
+    return (
+        4 * detector.columns * detector.rows * (_ring(plan, *beams, block) + 2 * chunk)
+        + 4 * (block + 1) * rays * detector.rows
+        + 16 * block * rays
+        + 4 * FOURIER * group * length * detector.rows
+    )
+
+
 def most_partners(tables: BeamTables) -> int:
     """How many other beams of its direction a beam shares voxels with, at most; at least 1, for a table that is not empty."""
     return max(1, int((tables.partners[:, 1] - tables.partners[:, 0]).max()) - 1)
 
 
-def _ring(plan: ParallelPlan, grid: VolumeGrid, block: int) -> int:
+def _ring(plan: ParallelPlan, first: int, last: int, block: int) -> int:
     """Views that a block of beams needs at most, from some of the blocks."""
-    first, last = beams_seeing(plan, grid)
     if first >= last:
         return 0
     stride = block * max(1, (last - first) // (block * SPANS))

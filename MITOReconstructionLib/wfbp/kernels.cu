@@ -78,21 +78,33 @@ struct Plan {
   float axial_part, row_middle, per_half, z_step;  // mm, 1/mm, mm
 };
 
-// {middle, step, share of the second ray, first ray}; the last is negative where the beam does not see the column.
-static __device__ __forceinline__ float4 sight(const Plan& plan, float place, float depth, int beam) {
-  const float4 none = {0.0f, 0.0f, 0.0f, -1.0f};
-  if (!(place >= 0.0f && place <= (float)(plan.count - 1))) return none;
-  const int ray = min((int)place, plan.count - 2);
-  const float share = place - (float)ray;
-  const float4 a = plan.rays[ray], b = plan.rays[ray + 1];
-  const float along = a.x + share * (b.x - a.x) + depth;
-  if (along <= 1e-3f * (along - depth)) return none;  // behind the source
+// Of a beam's ray at ``place``, which lies share of the way from one ray to the next.
+struct Ray {
+  int number;
+  float share, source, near, distance;  // mm: height of the source, in-plane distance to the point nearest to the axis, to the detector
+};
+
+static __device__ __forceinline__ Ray ray_at(const Plan& plan, float place, int beam) {
+  const int number = min((int)place, plan.count - 2);
+  const float share = place - (float)number;
+  const float4 a = plan.rays[number], b = plan.rays[number + 1];
   const float position = plan.axial_part + a.z + share * (b.z - a.z);
   const float whole = floorf(position);
   const float* axial = plan.axial + (beam + plan.axial_first + (int)whole);
   const float source = axial[0] + (position - whole) * (axial[1] - axial[0]);
-  const float scale = (a.y + share * (b.y - a.y)) / along;
-  const float4 found = {(-source * scale - plan.row_middle) * plan.per_half, plan.z_step * scale * plan.per_half, share, (float)ray};
+  return {number, share, source, a.x + share * (b.x - a.x), a.y + share * (b.y - a.y)};
+}
+
+// {middle, step, share of the second ray, first ray}; the last is negative where the beam does not see the column.
+static __device__ __forceinline__ float4 sight(const Plan& plan, float place, float depth, int beam) {
+  const float4 none = {0.0f, 0.0f, 0.0f, -1.0f};
+  if (!(place >= 0.0f && place <= (float)(plan.count - 1))) return none;
+  const Ray ray = ray_at(plan, place, beam);
+  const float along = ray.near + depth;
+  if (along <= 1e-3f * ray.near) return none;  // behind the source
+  const float scale = ray.distance / along;
+  const float4 found = {(-ray.source * scale - plan.row_middle) * plan.per_half, plan.z_step * scale * plan.per_half, ray.share,
+                        (float)ray.number};
   return found;
 }
 
@@ -253,4 +265,122 @@ extern "C" __global__ void fill_unseen(float* __restrict__ volume, int* __restri
     ++unseen;
   }
   if (unseen) atomicAdd(counts + ix, unseen);
+}
+
+// ---- Planes, for live slices: what planes.py does on a CPU. A plane is nine numbers in mm: the centre of pixel (0, 0), relative to
+// the middle of the scan's heights along z, and the steps to the neighbours along i and j; and its counts of pixels, n x m. Beams
+// are 16-bit numbers, each beam with a scale.
+
+// Which beams may see a tile of side x side pixels, by the test of plane_kernels.py: for each direction first and last (exclusive)
+// number of half turns, and ``seeing`` set for each such beam. One thread for a direction (x), a tile (y) and a plane (z).
+extern "C" __global__ void mark_tiles(int2* __restrict__ ranges, int* __restrict__ seeing, const double* __restrict__ planes,
+                                      const int2* __restrict__ shapes, const float2* __restrict__ directions,
+                                      const float4* __restrict__ ray_table, const float* __restrict__ axial, int tiles, int across,
+                                      int side, int all_beams, int half_turn, int rays, float t_offset, float per_t, int axial_first,
+                                      float axial_part, float row_middle, float row_reach, float row_pitch, float least_distance) {
+  const int direction = blockIdx.x * blockDim.x + threadIdx.x;
+  const int tile = blockIdx.y, plane = blockIdx.z;
+  const int i = tile / across * side, j = tile % across * side;
+  const int2 shape = shapes[plane];
+  if (direction >= half_turn) return;
+  int2* range = ranges + ((size_t)plane * tiles + tile) * half_turn + direction;
+  *range = {0, 0};
+  if (i >= shape.x || j >= shape.y) return;
+  const Plan plan = {ray_table, axial, rays, axial_first, axial_part, row_middle, 1.0f, 1.0f};
+  const double* p = planes + 9 * (size_t)plane;
+  const int height = min(side, shape.x - i) - 1, width = min(side, shape.y - j) - 1;
+  int first = -1, last = 0;
+  for (int half = 0; direction + half * half_turn < all_beams; ++half) {
+    const int beam = direction + half * half_turn;
+    const float2 d = directions[beam];
+    float low = 1e30f, high = -1e30f, bottom = 1e30f, top = -1e30f, along = 0.0f, left = 1e30f, right = -1e30f;
+    for (int corner = 0; corner < 5; ++corner) {  // the last one is the middle
+      const double a = i + (corner == 4 ? 0.5 * height : (double)(height * (corner & 1)));
+      const double b = j + (corner == 4 ? 0.5 * width : (double)(width * (corner >> 1)));
+      const float x = (float)(p[0] + a * p[3] + b * p[6]), y = (float)(p[1] + a * p[4] + b * p[7]);
+      const float z = (float)(p[2] + a * p[5] + b * p[8]), place = (x * d.x + y * d.y) * per_t - t_offset;
+      const Ray ray = ray_at(plan, fminf(fmaxf(place, 0.0f), (float)(rays - 1)), beam);
+      left = fminf(left, place), right = fmaxf(right, place);
+      low = fminf(low, ray.source), high = fmaxf(high, ray.source);
+      bottom = fminf(bottom, z), top = fmaxf(top, z);
+      along = fmaxf(along, ray.near + y * d.x - x * d.y);
+    }
+    if (right < -1e-3f || left > (float)rays - 0.999f) continue;
+    const float reach = 1.1f * (row_reach + fabsf(row_middle)) * along / least_distance + 0.1f * (high - low) + row_pitch;
+    if (bottom - high > reach || low - top > reach) continue;
+    if (first < 0) first = half;
+    last = half + 1;
+    seeing[beam] = 1;
+  }
+  if (first >= 0) *range = {first, last};
+}
+
+// Add directions ``first`` to ``last`` (exclusive), ``share`` of them to the sums of each part, for tiles of 2^bits x 2^bits pixels; a direction is the mean of
+// its beams within ``ready``, each with its row's weight; those without a slot count for the weights alone. Every ``stride``-th
+// direction, where that is not 0, a pixel that it does not see becomes unseen. 256 threads of a block are 16 x 16 pixels, those of a
+// warp 4 x 8, so that it touches few rays however the plane lies; x is along j, y along i, z the plane and the part.
+extern "C" __global__ void __launch_bounds__(256)
+    add_planes(float* __restrict__ sums, int* __restrict__ unseen, const short* __restrict__ values, const float* __restrict__ scales,
+               const int* __restrict__ slots, const int2* __restrict__ ranges, const double* __restrict__ planes,
+               const int2* __restrict__ shapes, const float2* __restrict__ directions, const float4* __restrict__ ray_table,
+               const float* __restrict__ axial, int pixels, int tiles, int across, int bits, int parts, int share, int first, int last, int stride,
+               int ready_first, int ready_last, int half_turn, int rays, int rows, float t_offset, float per_t, int axial_first,
+               float axial_part, float row_middle, float per_half, float limit, float theta_step) {
+  const int thread = threadIdx.x, plane = blockIdx.z / parts, part = blockIdx.z % parts;
+  const int i = 16 * blockIdx.y + 4 * (thread >> 6) + (thread >> 3 & 3), j = 16 * blockIdx.x + 8 * (thread >> 5 & 1) + (thread & 7);
+  const int2 shape = shapes[plane];
+  if (i >= shape.x || j >= shape.y) return;
+  const Plan plan = {ray_table, axial, rays, axial_first, axial_part, row_middle, per_half, 1.0f};
+  const double* p = planes + 9 * (size_t)plane;
+  const float x = (float)(p[0] + i * p[3] + j * p[6]), y = (float)(p[1] + i * p[4] + j * p[7]);
+  const float z = (float)(p[2] + i * p[5] + j * p[8]);
+  const float half_rows = 0.5f * (float)rows, last_row = (float)(rows - 1) * 0.9999999f, last_ray = (float)(rays - 1);
+  const int last_pair = max(rows - 2, 0);
+  const size_t beam_size = (size_t)rays * rows;
+  const int2* range = ranges + ((size_t)plane * tiles + (i >> bits) * across + (j >> bits)) * half_turn;
+  const int begin = first + part * share, end = min(begin + share, last);
+  float sum = 0.0f;
+  bool seen = true;
+  for (int direction = begin; direction < end; ++direction) {
+    const int2 halves = range[direction];
+    const float2 d = directions[direction];
+    const float t = x * d.x + y * d.y, depth = y * d.x - x * d.y;
+    float total = 0.0f, weights = 0.0f;
+    for (int half = halves.x; half < halves.y; ++half) {
+      const int beam = direction + half * half_turn;
+      if (beam < ready_first || beam >= ready_last) continue;
+      const float sign = half & 1 ? -1.0f : 1.0f;
+      const float place = sign * t * per_t - t_offset;
+      if (!(place >= 0.0f && place <= last_ray)) continue;
+      const Ray ray = ray_at(plan, place, beam);
+      const float along = ray.near + sign * depth, q = ((z - ray.source) * (ray.distance / along) - row_middle) * per_half;
+      if (along <= 1e-3f * ray.near || fabsf(q) > limit) continue;  // behind the source, or beside the detector
+      const float weight = row_weight(q);
+      weights += weight;
+      const int slot = slots[beam];
+      if (slot < 0) continue;
+      const float row = fminf(fmaxf(q * half_rows + (half_rows - 0.5f), 0.0f), last_row);
+      const int below = min((int)row, last_pair);
+      const short* at = values + slot * beam_size + (ray.number * rows + below);
+      const float left = (float)at[0], right = (float)at[rows], low = left + ray.share * (right - left);
+      const float above = (float)at[1], beyond = (float)at[rows + 1], high = above + ray.share * (beyond - above);
+      total += weight * scales[slot] * (low + (row - (float)below) * (high - low));
+    }
+    if (weights > 0.0f) sum += total * (1.0f / weights);
+    else if (stride > 0 && direction % stride == 0) seen = false;
+  }
+  const size_t pixel = (size_t)i * shape.y + j;
+  sums[((size_t)plane * parts + part) * pixels + pixel] += theta_step * sum;
+  if (!seen) unseen[(size_t)plane * pixels + pixel] = 1;
+}
+
+// The images of planes: the sum of their parts, or ``value`` where a direction did not see a pixel. One thread for a pixel (x) of a
+// plane (y).
+extern "C" __global__ void finish_planes(float* __restrict__ images, const float* __restrict__ sums, const int* __restrict__ unseen,
+                                         int pixels, int parts, float value) {
+  const int pixel = blockIdx.x * blockDim.x + threadIdx.x, plane = blockIdx.y;
+  if (pixel >= pixels) return;
+  float sum = 0.0f;
+  for (int part = 0; part < parts; ++part) sum += sums[((size_t)plane * parts + part) * pixels + pixel];
+  images[(size_t)plane * pixels + pixel] = unseen[(size_t)plane * pixels + pixel] ? value : sum;
 }

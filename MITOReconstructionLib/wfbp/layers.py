@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables
+from MITOReconstructionLib.wfbp.groups import CHUNK, Rays, add_rays, beams_together, group_end, group_taps
 from MITOReconstructionLib.wfbp.lanes import (
     LANES,
     PICKS,
@@ -79,6 +80,25 @@ class Work(NamedTuple):
     limits: NDArray[np.int64]
 
 
+class Line(NamedTuple):
+    """How rows lie under voxels: first and last (exclusive) voxel, rows, mm to a row and a voxel, row at the source's height."""
+
+    begin: int
+    end: int
+    rows: int
+    row_pitch: float
+    z_step: float
+    middle: float
+
+
+class Node(NamedTuple):
+    """Row weights of layers at some rays, float32 [(layer * nodes + node) * BLOCK + voxel]; number of the first node, and nodes."""
+
+    lines: NDArray[np.float32]
+    first: int
+    number: int
+
+
 def layers_suit(plan: ParallelPlan, grid: VolumeGrid) -> bool:
     """Whether :func:`backproject_layers` can be used, and is the faster way."""
     rows = plan.geometry.detector.rows
@@ -105,12 +125,14 @@ def backproject_layers(
     tables : BeamTables
     """
     lattice = layer_lattice(tables, beams.shape[2])
+    together, shared = beams_together(tables, grid, beams.shape[2])
+    workers = numba.get_num_threads()
     with KERNELS:
-        _backproject(volume, np.array(grid.origin), np.array(grid.spacing), beams, first_beam, tables, lattice, numba.get_num_threads())
+        _backproject(volume, np.array(grid.origin), np.array(grid.spacing), beams, first_beam, together, shared, tables, lattice, workers)
 
 
 @numba.njit(parallel=True, **COMPILE)
-def _backproject(volume, origin, spacing, beams, first_beam, tables, lattice, workers):  # type: ignore[no-untyped-def]
+def _backproject(volume, origin, spacing, beams, first_beam, together, shared, tables, lattice, workers):  # type: ignore[no-untyped-def]
     nx, ny, nz = volume.shape
     across, along, up = (nx + TILE - 1) // TILE, (ny + TILE - 1) // TILE, (nz + BLOCK - 1) // BLOCK
     flat, voxels = beams.reshape(-1), volume.reshape(-1)
@@ -135,18 +157,23 @@ def _backproject(volume, origin, spacing, beams, first_beam, tables, lattice, wo
                 min(BLOCK, nz - iz),
             )
             base, held = (ix * ny + iy) * nz + iz, False
-            for number in range(beams.shape[0]):
-                chunks = _beam(
-                    part, work, flat, number, beams.shape[2], first_beam + number, tables, lattice, voxels, base, ny * nz, nz, held
-                )
-                held = held or chunks
+            number = 0
+            while number < beams.shape[0]:
+                end = min(beams.shape[0], group_end(first_beam + number, together, tables) - first_beam)
+                rays = Rays(flat, number, end - number, beams.shape[2], shared)
+                middle = first_beam + 0.5 * (number + end - 1)
+                held = _beams(part, work, rays, middle, tables, lattice, voxels, base, ny * nz, nz, held) or held
+                number = end
             if held:
                 _copy(work.sums, voxels, base, ny * nz, nz, part, False)
 
 
 @numba.njit(**COMPILE)
-def _beam(tile, work, flat, number, rows, beam, tables, lattice, voxels, base, x_step, y_step, held):  # type: ignore[no-untyped-def]
-    """Add one beam to a tile's sums, which are fetched from the volume before, unless held; whether it sees any of it."""
+def _beams(tile, work, beams, beam, tables, lattice, voxels, base, x_step, y_step, held):  # type: ignore[no-untyped-def]
+    """Add beams to a tile's sums, which are fetched from the volume before, unless held; whether they see any of it.
+
+    They are seen from where the middle one is, which may be between two.
+    """
     theta = tables.theta_first + beam * tables.theta_step
     sin, cos = math.sin(theta), math.cos(theta)
     dx, dy = (tile.wide - 1) * tile.spacing[0], (tile.deep - 1) * tile.spacing[1]
@@ -179,9 +206,8 @@ def _beam(tile, work, flat, number, rows, beam, tables, lattice, voxels, base, x
     span = _spans(work, tile.wide, bottom, number_of_layers, count)
     needed = number_of_layers * count * BLOCK
     layers = work.layers if needed <= len(work.layers) else np.empty(needed, np.float32)
-    start = (number * rays + ray) * rows
     places = (ray, first_node, nodes, turn, bottom, begin, end)
-    _fill(layers, flat, start, rows, heights, weights, span, places, tile.spacing[2], tables, lattice)
+    _fill(layers, beams, heights, weights, span, places, tile.spacing[2], tables, lattice)
     if not held:
         _copy(work.sums, voxels, base, x_step, y_step, tile, True)
     _add(work, layers, tile.wide, np.float32(bottom), number_of_layers, count, begin, end)
@@ -299,41 +325,89 @@ def _spans(work, wide, bottom, layers, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**COMPILE)
-def _fill(layers, flat, base, rows, heights, weights, span, places, z_step, tables, lattice):  # type: ignore[no-untyped-def]
+def _fill(layers, beams, heights, weights, span, places, z_step, tables, lattice):  # type: ignore[no-untyped-def]
     """Resample the rays onto the layers, and weight them."""
-    first_ray, first_node, nodes, turn, bottom, begin, end = places
-    node_line = np.empty(nodes * BLOCK, np.float32)
-    last = np.float32((rows - 1) * (1.0 - 1e-6))  # so that there is a sample after the whole part of it
-    middle = 0.5 * (rows - 1) - tables.row_middle / tables.row_pitch
-    count = len(heights)
-    for layer in range(len(span)):
-        size = magnification(bottom + layer, lattice)
+    first_ray, first_node, nodes, _, bottom, begin, end = places
+    number, width = len(span), beams.rows + 4 * LANES
+    node = Node(_lines(weights, number, places, lattice), first_node, nodes)
+    middle = 0.5 * (beams.rows - 1) - tables.row_middle / tables.row_pitch
+    line = Line(begin, end, beams.rows, tables.row_pitch, z_step, middle)
+    if beams.number == 1:
+        for layer in range(number):
+            base = (beams.first * len(tables.reach) + first_ray + span[layer, 0]) * beams.rows
+            size = magnification(bottom + layer, lattice)
+            _resample(layers, layer, size, span[layer], beams.flat, base, beams.rows, heights, first_ray, line, node, lattice)
+        return
+    summed, taps, some = np.zeros(CHUNK * width, np.float32), group_taps(beams, tables), np.empty(2, np.int64)
+    layer = 0
+    while layer < number:  # neighbouring layers take the same sum of the beams' rays
+        part = (bottom + layer) // beams.layers * beams.layers
+        end_layer = min(number, part + beams.layers - bottom)
+        least, greatest = magnification(bottom + layer, lattice), magnification(bottom + end_layer - 1, lattice)
+        size, last = magnification(part + 0.5 * (beams.layers - 1), lattice), span[layer:end_layer, 1].max()
+        for j in range(span[layer:end_layer, 0].min(), last, CHUNK):
+            stop = min(j + CHUNK, last)
+            low, high = _rows(heights[j:stop], least, greatest, line)
+            add_rays(summed, first_ray + j, stop - j, beams, taps, size, low, high, tables)
+            for each in range(layer, end_layer):
+                some[0], some[1] = max(j, span[each, 0]), min(stop, span[each, 1])
+                own, base = magnification(bottom + each, lattice), (some[0] - j) * width
+                _resample(layers, each, own, some, summed, base, width, heights, first_ray, line, node, lattice)
+        layer = end_layer
+
+
+@numba.njit(**COMPILE)
+def _lines(weights, number, places, lattice):  # type: ignore[no-untyped-def]
+    """Row weights of each layer at some rays, from those that have nodes: float32 [(layer * nodes + node) * BLOCK + voxel]."""
+    _, _, nodes, turn, bottom, begin, end = places
+    lines = np.empty(number * nodes * BLOCK, np.float32)
+    for layer in range(number):
         below, between = divmod(bottom + layer - turn * lattice.every, lattice.every)
         upwards = np.float32(between / lattice.every)
         for o in range(0, nodes * BLOCK, BLOCK):
             for k in range(o + begin, o + end, LANES):
                 a = below * nodes * BLOCK + k
                 b = a + nodes * BLOCK if between else a
-                store(node_line, k, blend(load(weights, a), load(weights, b), upwards))
-        step = np.float32(size * z_step / tables.row_pitch)
-        for j in range(span[layer, 0], span[layer, 1]):
-            start = np.float32(heights[j] * (size / tables.row_pitch) + middle)
-            share, o, ray = lattice.share[first_ray + j], (layer * count + j) * BLOCK, base + j * rows
-            a = min(lattice.node[first_ray + j] - first_node, nodes - 2) * BLOCK
-            share = share if lattice.node[first_ray + j] - first_node < nodes - 1 else np.float32(1.0)
-            room = len(flat) - ray - rows
-            if PICKS and step < 1.999 and room >= 2 * LANES:
-                for k in range(begin, end, LANES):
-                    line = pick_line(flat, ray, start + step * np.float32(np.int32(k)), step, last)
-                    store(layers, o + k, multiply(line, blend(load(node_line, a + k), load(node_line, a + BLOCK + k), share)))
-            elif PICKS and step < 3.999 and room >= 4 * LANES:
-                for k in range(begin, end, LANES):
-                    line = pick_long_line(flat, ray, start + step * np.float32(np.int32(k)), step, last)
-                    store(layers, o + k, multiply(line, blend(load(node_line, a + k), load(node_line, a + BLOCK + k), share)))
-            else:
-                for k in range(begin, end, LANES):
-                    line = gather_line(flat, ray, start + step * np.float32(np.int32(k)), step, last)
-                    store(layers, o + k, multiply(line, blend(load(node_line, a + k), load(node_line, a + BLOCK + k), share)))
+                store(lines, layer * nodes * BLOCK + k, blend(load(weights, a), load(weights, b), upwards))
+    return lines
+
+
+@numba.njit(**COMPILE)
+def _rows(heights, least, greatest, line):  # type: ignore[no-untyped-def]
+    """First and last (exclusive) row that some rays need at magnifications from ``least`` to ``greatest``."""
+    low, high = heights.min() + line.begin * line.z_step, heights.max() + line.end * line.z_step
+    low = min(low * least, low * greatest) / line.row_pitch + line.middle
+    high = max(high * least, high * greatest) / line.row_pitch + line.middle
+    first = min(max(0.0, low), line.rows - 2.0)
+    return int(first), int(max(first + 2.0, min(high + 2.0, float(line.rows))))
+
+
+@numba.njit(**COMPILE)
+def _resample(layers, layer, size, some, samples, base, width, heights, first_ray, line, node, lattice):  # type: ignore[no-untyped-def]
+    """Resample some rays, first and last (exclusive), onto a layer, and weight them; the first begins at ``samples[base]``."""
+    count, begin, end, weights = len(heights), line.begin, line.end, node.lines
+    first, last, nodes = some[0], some[1], layer * node.number
+    scale, middle, step = np.float32(size / line.row_pitch), np.float32(line.middle), np.float32(size * line.z_step / line.row_pitch)
+    limit = np.float32((line.rows - 1) * (1.0 - 1e-6))  # so that there is a sample after the whole part of it
+    for j in range(first, last):
+        start = heights[j] * scale + middle
+        o, ray = (layer * count + j) * BLOCK, base + (j - first) * width
+        number = lattice.node[first_ray + j] - node.first
+        a = (nodes + min(number, node.number - 2)) * BLOCK
+        share = lattice.share[first_ray + j] if number < node.number - 1 else np.float32(1.0)
+        room = len(samples) - ray - line.rows
+        if PICKS and step < 1.999 and room >= 2 * LANES:
+            for k in range(begin, end, LANES):
+                values = pick_line(samples, ray, start + step * np.float32(np.int32(k)), step, limit)
+                store(layers, o + k, multiply(values, blend(load(weights, a + k), load(weights, a + BLOCK + k), share)))
+        elif PICKS and step < 3.999 and room >= 4 * LANES:
+            for k in range(begin, end, LANES):
+                values = pick_long_line(samples, ray, start + step * np.float32(np.int32(k)), step, limit)
+                store(layers, o + k, multiply(values, blend(load(weights, a + k), load(weights, a + BLOCK + k), share)))
+        else:
+            for k in range(begin, end, LANES):
+                values = gather_line(samples, ray, start + step * np.float32(np.int32(k)), step, limit)
+                store(layers, o + k, multiply(values, blend(load(weights, a + k), load(weights, a + BLOCK + k), share)))
 
 
 @numba.njit(**COMPILE)

@@ -61,7 +61,7 @@ def _node(weights, o, total, ray, size, beam, halves, tile, tables):  # type: ig
     t = tables.t_first + ray * tables.t_step
     for half in range(halves[0], halves[1]):
         other = beam + half * tables.half_turn
-        if half == 0 or other < 0 or other >= tables.beams:
+        if half == 0 or other < -0.5 or other > tables.beams - 0.5:
             continue
         sign = 1.0 if half % 2 == 0 else -1.0
         place = (sign * t - tables.t_first) / tables.t_step
@@ -88,9 +88,9 @@ def _halves(ray, count, beam, tile, tables):  # type: ignore[no-untyped-def]
     away = math.hypot(max(abs(tile.x), abs(tile.x + dx)), max(abs(tile.y), abs(tile.y + dy)))
     room = ROOM * (abs(tables.row_middle) + tables.row_reach) * (tables.radius + away) / tables.nearest
     low, high = 0, 1
-    for half in range(tables.partners[beam, 0], tables.partners[beam, 1]):
+    for half in range(tables.partners[int(beam), 0], tables.partners[int(beam), 1]):
         other = beam + half * tables.half_turn
-        if other < 0 or other >= tables.beams:
+        if other < -0.5 or other > tables.beams - 0.5:
             continue
         for j in (ray, ray + count // 2, ray + count - 1):
             steps = tables.fan_steps[j] if half % 2 == 0 else -tables.fan_steps[j]

@@ -45,18 +45,21 @@ def cubic_weights(position: NDArray[np.float64], count: int) -> tuple[NDArray[np
     return np.clip(whole[:, None] + np.arange(-1, 3), 0, count - 1), weight.astype(np.float32)
 
 
-@numba.njit(parallel=True, **COMPILE)
-def spread_views(views: Any, order: Any, first: int, columns: Any, weights: Any, starts: Any, sizes: Any, rings: Any) -> None:
+@numba.njit(**COMPILE)
+def spread_views(views: Any, order: Any, first: int, end: int, columns: Any, weights: Any, starts: Any, sizes: Any, rings: Any) -> None:
     """Put views into the rings of their rays: cubic along the columns.
 
     Each ray has a ring of its own, as long as its fan angle makes it wait for its beam: together they hold half of what
-    a ring of whole views would.
+    a ring of whole views would. Several threads can do this at once, each with views of its own: where a ring is too
+    short for all views of a step, those that later ones would overwrite are left out.
 
     Parameters
     ----------
     views : float32, shape (n, columns, rows)
     order : int64, shape (n,)
         Index into ``views`` of the view at each of the positions from ``first`` on (in the order of rising angle).
+    end : int
+        Position behind the last one of this step, whoever puts it there.
     columns, weights : int64 and float32, shape (rays, 4)
         Columns that make up each ray, of :func:`cubic_weights`.
     starts, sizes : int64, shape (rays,)
@@ -65,12 +68,15 @@ def spread_views(views: Any, order: Any, first: int, columns: Any, weights: Any,
         Written.
     """
     rows = rings.shape[1]
-    for ray in numba.prange(len(starts)):
-        a, b, c, d = columns[ray]
-        wa, wb, wc, wd = weights[ray]
-        for number in range(len(order)):
-            view = order[number]
-            place = starts[ray] + (first + number) % sizes[ray]
+    for number in range(len(order)):
+        view = order[number]
+        for ray in range(len(starts)):
+            position = first + number
+            if position < end - sizes[ray]:
+                continue
+            a, b, c, d = columns[ray]
+            wa, wb, wc, wd = weights[ray]
+            place = starts[ray] + position % sizes[ray]
             for k in range(rows):
                 row = np.uintp(k)
                 rings[place, row] = (

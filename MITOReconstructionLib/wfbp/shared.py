@@ -24,7 +24,7 @@ class Holder(Protocol):
         ...
 
 
-_lent: dict[Hashable, Holder] = {}
+_lent: dict[Hashable, tuple[Holder, Hashable]] = {}
 _lock = threading.Lock()
 
 
@@ -33,14 +33,19 @@ def beams_key(scan: Scan, views: NDArray[np.intp], filter_type: str, frequency_s
     return id(scan), views.tobytes(), filter_type, float(frequency_scaling), padding
 
 
-def lend(key: Hashable, holder: Holder) -> Callable[[], None]:
-    """Let others take beams from a holder until the function that is given back is called."""
+def lend(key: Hashable, holder: Holder, stamp: Hashable = None) -> Callable[[], None]:
+    """Let others take beams from a holder until the function that is given back is called.
+
+    ``stamp`` is the scan's :meth:`~MITOReconstructionLib.scan.Scan.stamp` from before the first beam was made: as soon as the
+    scan has another one, nothing is taken any more.
+    """
+    lent = holder, stamp
     with _lock:
-        _lent[key] = holder
+        _lent[key] = lent
 
     def end() -> None:
         with _lock:
-            if _lent.get(key) is holder:
+            if _lent.get(key) is lent:
                 del _lent[key]
 
     return end
@@ -59,10 +64,12 @@ class SharedBeams:
     def __init__(self, stream: BeamStream, key: Hashable) -> None:
         self.stream = stream
         with _lock:
-            self._holder = _lent.get(key)
+            lent = _lent.get(key)
+        self._holder: Holder | None = lent and lent[0]
+        self._stamp: Hashable = lent and lent[1]
 
     def blocks(self, first: int, last: int, monitor: Monitor) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """As :meth:`BeamStream.blocks`."""
+        """As :meth:`BeamStream.blocks`; an InputError also when the file has been cut short since its beams were made."""
         if self._holder is None or first >= last:
             yield from self.stream.blocks(first, last, monitor)
             return
@@ -71,7 +78,7 @@ class SharedBeams:
         lacking = first
         for start in range(first, last, block):
             part = taken[: min(block, last - start)]
-            if self._holder.take(start, start + len(part), part):
+            if self.stream.scan.stamp() == self._stamp and self._holder.take(start, start + len(part), part):
                 yield from self.stream.blocks(lacking, start, monitor)
                 monitor.check()
                 yield start, part

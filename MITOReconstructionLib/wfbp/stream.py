@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from queue import SimpleQueue
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,10 @@ from MITOReconstructionLib.wfbp.rebin import cubic_weights, gather_beams, move_r
 __all__ = ["BeamStream", "StreamSeconds", "stream_bytes"]
 
 STEP_BYTES = 24 << 20
-"""Views are read, and beams made and filtered, in steps of this size or a little less, whatever the size of a block."""
+"""Beams are made and filtered in steps of this size or a little less, whatever the size of a block."""
+
+PART_BYTES = 1_500_000
+"""Views are read in parts of this size or a little less, or one by one: small enough for a core's cache, where they are looked at next."""
 
 AHEAD_BYTES = 256 << 20
 """How much of the file the system is told to have ready."""
@@ -29,15 +34,14 @@ AHEAD_BYTES = 256 << 20
 
 @dataclass
 class StreamSeconds:
-    """Where the time went.
+    """Where the time went, on all cores.
 
-    reading : in the thread that reads ahead, moving rows included;
-    waiting : for that thread;
-    rebinning, filtering : on all cores.
+    reading : reading views and interpolating between their columns, moving rows included;
+    rebinning : interpolating between views;
+    filtering : along the rays.
     """
 
     reading: float = 0.0
-    waiting: float = 0.0
     rebinning: float = 0.0
     filtering: float = 0.0
 
@@ -73,7 +77,7 @@ class _Layout:
     @classmethod
     def make(cls, plan: ParallelPlan, first: int, last: int, block: int) -> _Layout:
         detector = plan.geometry.detector
-        views = max(1, STEP_BYTES // (4 * detector.columns * detector.rows))
+        views = max(1, PART_BYTES // (4 * detector.columns * detector.rows))
         beams = max(1, STEP_BYTES // (4 * len(plan.t) * detector.rows))
         begins = [b for start in range(first, last, block) for b in range(start, min(start + block, last), beams)]
         steps: list[_Step] = []
@@ -93,11 +97,11 @@ class _Layout:
 
 
 def stream_bytes(plan: ParallelPlan, first: int, last: int, block: int) -> int:
-    """Bytes that :meth:`BeamStream.blocks` holds: the rays' rings, two steps of views, and a block of beams."""
+    """Bytes that :meth:`BeamStream.blocks` holds: the rays' rings, what each thread reads at a time, and a block of beams."""
     if first >= last:
         return 0
     detector, layout = plan.geometry.detector, _Layout.make(plan, first, last, block)
-    views = 2 * layout.views_at_once * detector.columns
+    views = int(numba.config.NUMBA_NUM_THREADS) * layout.views_at_once * detector.columns
     return 4 * detector.rows * (int(layout.sizes.sum()) + views + min(block, last - first) * len(plan.t))
 
 
@@ -130,13 +134,12 @@ class BeamStream:
         rows = detector.row_centres()
         self._cosine = (plan.distances[:, None] / np.hypot(plan.distances[:, None], rows)).astype(np.float32)
         self._moved = plan.axial - plan.smooth_axial
-        self._line = np.empty(3 * detector.rows + 4, dtype=np.float32)
 
     def blocks(self, first: int, last: int, monitor: Monitor) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Give the beams ``first`` to ``last`` (exclusive) as (index of the first, float32 (beams, rays, rows)) blocks.
 
-        The array of a block is overwritten by the next. Views are read once each, in the order of rising angle, by a
-        thread that is a step ahead.
+        The array of a block is overwritten by the next. Views are read once each, in the order of rising angle, on all
+        cores; the system is told ahead what comes next, so that the disk works meanwhile.
 
         Raises
         ------
@@ -152,15 +155,12 @@ class BeamStream:
         rings = np.empty((int(layout.sizes.sum()), detector.rows), dtype=np.float32)
         beams = np.empty((min(self.block, last - first), len(self.plan.t), detector.rows), dtype=np.float32)
         start = first
-        reader = self._read_ahead([batch for step in layout.steps for batch in layout.batches(step)], layout.views_at_once)
-        with closing(reader):
+        readers = _Readers(self, layout, rings)
+        with closing(readers):
             for step in layout.steps:
                 monitor.check()
-                for _ in layout.batches(step):
-                    position, order, views = next(reader)
-                    monitor.check()
-                    with KERNELS, self.seconds.measured("rebinning"):
-                        spread_views(views, order, position, self._columns, self._weights, layout.starts, layout.sizes, rings)
+                with self.seconds.measured("reading"):
+                    readers.read(step, monitor)
                 self._make_beams(step, layout, rings, beams[step.first - start : step.last - start])
                 if step.last - start == self.block or step.last == last:
                     yield start, beams[: step.last - start]
@@ -176,39 +176,61 @@ class BeamStream:
             with self.seconds.measured("filtering"):
                 self.ramp.apply(out)
 
-    def _read_ahead(self, batches: list[tuple[int, int]], most: int) -> Generator[tuple[int, NDArray[np.int64], NDArray[np.float32]]]:
-        """Give batches of positions as (first, index of each into the views, views), while a thread reads the next one."""
-        detector = self.plan.geometry.detector
-        buffers = [np.empty((most, detector.columns, detector.rows), dtype=np.float32) for _ in range(min(2, len(batches)))]
-        ahead = AHEAD_BYTES // buffers[0][0].nbytes
-        with ThreadPoolExecutor(1, "reading views") as thread:
-            pending = thread.submit(self._read, *batches[0], buffers[0])
-            announced = batches[0][1]
-            for number, (first, last) in enumerate(batches):
-                with self.seconds.measured("waiting"):
-                    order = pending.result()
-                if number + 1 < len(batches):
-                    pending = thread.submit(self._read, *batches[number + 1], buffers[(number + 1) % 2])
-                    begin, announced = announced, max(announced, min(batches[-1][1], batches[number + 1][1] + ahead))
-                    thread.submit(self._announce, begin, announced)
-                yield first, order, buffers[number % 2][: last - first]
-
     def _announce(self, first: int, last: int) -> None:
         """Have the positions ``first`` to ``last`` (exclusive) brought from the disk while something else is done."""
-        if first < last:
-            views = self._views[np.arange(first, last) % len(self._views)]
-            self.scan.announce(int(views.min()), int(views.max()) + 1)
+        views = self._views[np.arange(first, last) % len(self._views)]
+        self.scan.announce(int(views.min()), int(views.max()) + 1)
 
-    def _read(self, first: int, last: int, out: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Read the positions ``first`` to ``last`` (exclusive) in the order of the file; the index of each into ``out``."""
-        with self.seconds.measured("reading"):
-            positions = np.arange(first, last) % len(self._views)
-            rank = np.argsort(self._views[positions], kind="stable")
-            views = self._views[positions[rank]]
-            ends = [*(np.flatnonzero(np.diff(views) != 1) + 1), len(views)]
-            for begin, end in zip([0, *ends[:-1]], ends, strict=True):
-                self.scan.read(int(views[begin]), int(views[begin]) + int(end - begin), out[begin:end])
-            for view, moved in zip(out, self._moved[positions[rank]], strict=False):
-                if moved:
-                    move_rows(view, moved * self.plan.row_shifts, self._line)
-            return np.argsort(rank, kind="stable").astype(np.int64)
+    def _spread(self, first: int, last: int, end: int, buffer: NDArray[np.float32], layout: _Layout, rings: NDArray[np.float32]) -> None:
+        """Read the positions ``first`` to ``last`` (exclusive), in the order of the file, and put them into the rings.
+
+        ``end`` is the position behind the last one of this step.
+        """
+        positions = np.arange(first, last) % len(self._views)
+        rank = np.argsort(self._views[positions], kind="stable")
+        views = self._views[positions[rank]]
+        ends = [*(np.flatnonzero(np.diff(views) != 1) + 1), len(views)]
+        for low, high in zip([0, *ends[:-1]], ends, strict=True):
+            self.scan.read(int(views[low]), int(views[low]) + int(high - low), buffer[low:high])
+        line = np.empty(3 * buffer.shape[2] + 4, dtype=np.float32)
+        for view, moved in zip(buffer, self._moved[positions[rank]], strict=False):
+            if moved:
+                move_rows(view, moved * self.plan.row_shifts, line)
+        order = np.argsort(rank, kind="stable").astype(np.int64)
+        spread_views(buffer, order, first, end, self._columns, self._weights, layout.starts, layout.sizes, rings)
+
+
+class _Readers:
+    """Threads that read views for a stream, as many as there are for kernels; to be closed."""
+
+    def __init__(self, stream: BeamStream, layout: _Layout, rings: NDArray[np.float32]) -> None:
+        self._stream, self._layout, self._rings = stream, layout, rings
+        detector = stream.plan.geometry.detector
+        threads = numba.get_num_threads()
+        self._threads = ThreadPoolExecutor(threads, "reading views")
+        self._buffers: SimpleQueue[NDArray[np.float32]] = SimpleQueue()
+        for _ in range(threads):
+            self._buffers.put(np.empty((layout.views_at_once, detector.columns, detector.rows), dtype=np.float32))
+        self._ahead = AHEAD_BYTES // (4 * detector.columns * detector.rows)
+        self._announced, self._end = layout.steps[0].end, layout.steps[-1].end
+
+    def read(self, step: _Step, monitor: Monitor) -> None:
+        """Read the views of a step, unless cancelled; then the disk is set to work on the next ones, for which nobody waits."""
+        parts = [self._threads.submit(self._part, *batch, step.end) for batch in self._layout.batches(step)]
+        for part in parts:
+            part.result()
+            monitor.check()
+        begin, self._announced = self._announced, max(self._announced, min(self._end, step.end + self._ahead))
+        if begin < self._announced:
+            self._threads.submit(self._stream._announce, begin, self._announced)
+
+    def _part(self, first: int, last: int, end: int) -> None:
+        buffer = self._buffers.get()
+        try:
+            self._stream._spread(first, last, end, buffer, self._layout, self._rings)
+        finally:
+            self._buffers.put(buffer)
+
+    def close(self) -> None:
+        """End the threads; what they have not begun they leave."""
+        self._threads.shutdown(cancel_futures=True)

@@ -30,7 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from MITOReconstructionLib import Monitor, Scan, VolumeGrid, mito_geometry, open_scan
-from MITOReconstructionLib.jobs.estimate import _updates
+from MITOReconstructionLib.geometry.updates import count_updates
 from MITOReconstructionLib.methods.fbp import beams_at_a_time
 from MITOReconstructionLib.parallel import cores
 from MITOReconstructionLib.scan.writing import write_sample
@@ -86,7 +86,7 @@ def measure(folder: Path, slices: int) -> dict[str, Any]:
     fill_unseen(volume, grid, tables, 0.0)
     ended = time.perf_counter()
     seeing = np.flatnonzero(geometry.views_seeing(grid.minimum, grid.maximum))
-    updates = _updates(geometry, grid, seeing)[1]
+    updates = count_updates(geometry, grid, seeing)[1]
     return {
         "voxels": list(grid.shape),
         "views_that_see_them": len(seeing),

@@ -7,9 +7,11 @@
 2. Filtered backprojection by 'cuda' against 'cpu': helix, circle, flat detector, wobbling, slabs. Within 0.05%.
 3. The backprojection kernel alone in the real geometry: giga updates a second, an update being one voxel and one view that
    sees it.
-4. The full-size scan (11,985 views of 1560 x 230 pixels, 17 GB, written to --folder first) to the sample's default volume
+4. Live slices: axial and oblique planes by 'cuda' against 'cpu', within 0.05%; and 1024 x 1024 pixels of either in the real
+   geometry, once its beams are on the GPU, from the request to the image in the computer's memory. Wanted: 20 ms.
+5. The full-size scan (11,985 views of 1560 x 230 pixels, 17 GB, written to --folder first) to the sample's default volume
    (420 x 440 x 738 voxels), from the page cache, and its parts; a region of it against the CPU.
-5. ASTRA's projectors, where astra is installed: transpose of each other, within 1% of the CPU's, giga updates a second.
+6. ASTRA's projectors, where astra is installed: transpose of each other, within 1% of the CPU's, giga updates a second.
 
 Without a GPU it says so in one line and ends with status 2; with status 1 where a result is wrong.
 """
@@ -201,6 +203,81 @@ def kernel(device: Any, scale: float, turns: float, grid: Any) -> dict[str, Any]
     return {"beams": SIGHTS, "updates": updates, "seconds": min(times), "giga_updates_per_second": updates / min(times) / 1e9}
 
 
+def planes_of(spacing: float, shape: tuple[int, int], centre: tuple[float, float, float]) -> dict[str, Any]:
+    """An axial and an oblique plane."""
+    from MITOReconstructionLib import Plane
+
+    return {
+        "axial": Plane.centred(centre, (1, 0, 0), (0, 1, 0), shape, spacing),
+        "oblique": Plane.centred(centre, (0.8, 0.6, 0.1), (0.0, -0.1, 0.6), shape, spacing),
+    }
+
+
+def slices(device: Any, scale: float, real_scale: float, turns: float) -> dict[str, Any]:
+    """Live slices: right at a smaller scale, then timed at the real one."""
+    import numpy as np
+
+    from MITOReconstructionLib import Scan, mito_geometry
+    from MITOReconstructionLib.live.once import reconstruct_slice
+    from MITOReconstructionLib.scan.line_integrals import project
+    from MITOReconstructionLib.scan.shapes import Ellipsoid, Phantom
+
+    ball = Phantom("ball", (Ellipsoid((20.0, -10.0, 4.0), (50.0, 40.0, 60.0), MU),))
+    geometry = mito_geometry(scale, turns=2.5, centre=0.0)
+    scan, found = Scan.from_arrays(project(ball, geometry), geometry), {}
+    for name, plane in planes_of(scale / 4, (96, 128), (20.0, -10.0, 4.0)).items():
+        images = [reconstruct_slice(scan, plane, backend=backend).image for backend in (device, "cpu")]
+        difference = float(np.abs(images[0] - images[1]).max()) / MU
+        found[name] = {"difference": difference, "right": difference <= WITHIN}
+    return found | {f"{name}, timed": figures for name, figures in timed_slices(device, real_scale, turns).items()}
+
+
+def timed_slices(device: Any, scale: float, turns: float) -> dict[str, Any]:
+    """Planes of 1024 x 1024 pixels from beams of noise that are on the GPU, as many as half of its free memory holds."""
+    import numpy as np
+
+    from MITOReconstructionLib import mito_geometry
+    from MITOReconstructionLib.live.gpu import STEP_UPDATES
+    from MITOReconstructionLib.live.level import plane_sums
+    from MITOReconstructionLib.wfbp.backproject import beam_tables
+    from MITOReconstructionLib.wfbp.gpu_beams import GpuWork
+    from MITOReconstructionLib.wfbp.gpu_planes import GpuBeamStore, GpuPlanes
+    from MITOReconstructionLib.wfbp.plan import ParallelPlan
+
+    plan, work = ParallelPlan(mito_geometry(scale, turns=turns)), GpuWork(device)
+    tables, rays, rows = beam_tables(plan), len(plan.t), plan.geometry.detector.rows
+    count = max(1, min(plan.beams, device.free_memory() // 2 // (2 * rays * rows)))
+    some = work.sent(np.random.default_rng(2).integers(-9999, 9999, (min(64, count), rays, rows), np.int16))
+    with work.compute:
+        values = device.cupy.empty((count + 1, rays, rows), np.int16)
+        for first in range(0, count + 1, len(some)):
+            last = min(first + len(some), count + 1)
+            values[first:last] = some[: last - first]
+    slots = work.sent((np.arange(plan.beams) % count).astype(np.int32))
+    store, gpu, found = GpuBeamStore(values, work.sent(np.ones(count, np.float32)), slots), GpuPlanes(work, plan, tables), {}
+    side = max(64, round(1024 / scale))
+    for name, plane in planes_of(0.5 * scale, (side, side), (0.0, 0.0, 277.125)).items():
+        step, times = max(1, STEP_UPDATES // plane.pixels), []
+        for _ in range(6):  # the first one prepares
+            begin = time.perf_counter()
+            sums = gpu.begin([plane_sums(plane)])
+            for first in range(0, tables.half_turn, step):
+                gpu.add(sums, store, (0, plan.beams), first, min(first + step, tables.half_turn))
+            gpu.finish(sums, 0.0)
+            times.append(time.perf_counter() - begin)
+        work.finish()
+        updates = plane.pixels * tables.half_turn
+        found[name] = {
+            "pixels": list(plane.shape),
+            "beams_seeing": int(sums.seeing.sum()),
+            "beams_on_the_gpu": count,
+            "seconds": min(times[1:]),
+            "giga_pixel_directions_per_second": updates / min(times[1:]) / 1e9,
+        }
+    device.release()
+    return found
+
+
 def seen(sights: Any, height: int, limit: float) -> int:
     """How many voxels of columns of that height beams see."""
     import numpy as np
@@ -327,6 +404,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     steps = {
         "against_cpu": lambda: correctness(device, max(6.0, options.scale)),
         "backprojection": lambda: kernel(device, options.scale, options.turns, grid),
+        "slices": lambda: slices(device, max(6.0, options.scale), options.scale, options.turns),
         "full_size": lambda: full_size(device, options.scale, options.turns, grid, options.folder),
         "projectors": lambda: projectors(options.scale == 1),
     }

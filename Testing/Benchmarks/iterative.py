@@ -41,7 +41,7 @@ sys.path.insert(0, str(ROOT))
 
 from MITOReconstructionLib import Monitor, Progress, Scan, ScanGeometry, VolumeGrid, mito_geometry, open_scan, reconstruct  # noqa: E402
 from MITOReconstructionLib.files import replacing  # noqa: E402
-from MITOReconstructionLib.jobs.estimate import _updates  # noqa: E402
+from MITOReconstructionLib.geometry.updates import count_updates  # noqa: E402
 from MITOReconstructionLib.parallel import cores  # noqa: E402
 from MITOReconstructionLib.projectors.cpu import CpuBackend  # noqa: E402
 from MITOReconstructionLib.scan.line_integrals import sample  # noqa: E402
@@ -136,7 +136,7 @@ def run(method: str, folder: Path, options: argparse.Namespace) -> dict[str, Any
     flat = ndimage.maximum_filter(truth, 3) - ndimage.minimum_filter(truth, 3) < 1e-3 * PEAK
     backend = Timed(grid)
     seeing = np.flatnonzero(scan.geometry.views_seeing(grid.minimum, grid.maximum))
-    updates = _updates(scan.geometry, grid, seeing)[1] / len(seeing)  # of one view
+    updates = count_updates(scan.geometry, grid, seeing)[1] / len(seeing)  # of one view
     parameters: dict[str, Any] = {} if method == "fbp" else {"iterations": options.iterations}
     if method == "os-sart":
         parameters["subsets"] = options.subsets

@@ -39,7 +39,7 @@ sys.path.insert(0, str(ROOT))
 
 from MITOReconstructionLib import Detector, ScanGeometry, VolumeGrid, open_scan, reconstruct  # noqa: E402
 from MITOReconstructionLib.files import replacing  # noqa: E402
-from MITOReconstructionLib.jobs.estimate import _updates  # noqa: E402
+from MITOReconstructionLib.geometry.updates import count_updates  # noqa: E402
 from MITOReconstructionLib.methods import fbp  # noqa: E402
 from MITOReconstructionLib.parallel import cores  # noqa: E402
 from MITOReconstructionLib.scan.writing import write_sample  # noqa: E402
@@ -125,7 +125,7 @@ def measure(folder: Path, counts: dict[str, float], threads: list[int], repeat: 
     work = {
         "pixels": geometry.views * geometry.detector.columns * geometry.detector.rows,
         "samples": plan.beams * len(plan.t) * geometry.detector.rows,
-        "updates": float(_updates(geometry, grid, seeing)[1]),
+        "updates": float(count_updates(geometry, grid, seeing)[1]),
         "visits": grid.size * geometry.views,
     }
     measured = []

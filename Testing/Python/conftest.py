@@ -1,8 +1,9 @@
-"""A small MITO sample folder for whoever needs one, and faults to put into it; a cluster for whoever needs that."""
+"""What several folders of tests need: MITO samples and faults to put into them, OpenGL, a cluster."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,31 @@ def make_sample(tmp_path: Path, metadata: dict[str, Any], sample_arrays: dict[st
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cylinder, scanned coarsely."""
+    from MITOReconstructionLib.scan.phantoms import cylinder
+    from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
+
+    folder = tmp_path_factory.mktemp("data") / "cylinder"
+    simulate(folder, cylinder(40.0), mito_geometry(scale=40, turns=2.0))
+    return folder
+
+
+@pytest.fixture
+def opengl() -> None:
+    """Pictures can be drawn; the test fails where they cannot, unless MITO_ALLOW_NO_GL says that this is known."""
+    from MITOReconstructionLib.errors import WorkError
+    from MITOReconstructionLib.scene.offscreen import require_opengl
+
+    try:
+        require_opengl()
+    except WorkError as error:
+        if os.environ.get("MITO_ALLOW_NO_GL"):
+            pytest.skip(str(error))
+        pytest.fail(f"{error} Set MITO_ALLOW_NO_GL=1 to skip the tests that draw.")
 
 
 @pytest.fixture(scope="session")

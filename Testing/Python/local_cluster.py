@@ -73,9 +73,43 @@ def start_cluster(folder: Path, workers: int) -> Cluster:
     return Cluster(address, process, log)
 
 
+# ---- for Client.run_on_scheduler, which fills in the argument ------------------------------------------------------------
+
+
 def number_of_tasks(dask_scheduler: Any) -> int:
-    """How many tasks a scheduler still knows; for Client.run_on_scheduler, which fills in the argument."""
+    """How many tasks a scheduler still knows."""
     return len(dask_scheduler.tasks)
+
+
+def wanted(dask_scheduler: Any) -> dict[str, tuple[str, str]]:
+    """The tasks that a run waits for: state, and the run's client."""
+    return {ts.key: (ts.state, next(iter(ts.who_wants)).client_key) for ts in dask_scheduler.tasks.values() if ts.who_wants}
+
+
+def cancel(dask_scheduler: Any) -> None:
+    """Cancel everything, as another client may."""
+    for key, (_, client) in wanted(dask_scheduler).items():
+        dask_scheduler.stimulus_cancel([key], client, force=True, reason="by somebody", msg="")
+
+
+def forget(dask_scheduler: Any) -> None:
+    """Drop everything without telling the run."""
+    for key, (_, client) in wanted(dask_scheduler).items():
+        dask_scheduler.client_releases_keys([key], client)
+
+
+def disconnect(dask_scheduler: Any) -> None:
+    """Break the connection to the run."""
+    for client in {client for _, client in wanted(dask_scheduler).values()}:
+        dask_scheduler.client_comms[client].abort()
+
+
+def holders(dask_scheduler: Any) -> list[str]:
+    """The workers that have the results of those tasks."""
+    return [ws.address for ts in dask_scheduler.tasks.values() if ts.who_wants for ws in ts.who_has or ()]
+
+
+# ---- the program --------------------------------------------------------------------------------------------------------
 
 
 def main() -> None:

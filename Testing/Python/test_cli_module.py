@@ -22,8 +22,6 @@ from MITOReconstructionLib.jobs import Volume
 from MITOReconstructionLib.methods.registry import BUILT_IN
 from MITOReconstructionLib.projectors.backends import backend_names
 from MITOReconstructionLib.scan import open_scan
-from MITOReconstructionLib.scan.phantoms import cylinder
-from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "MITOReconstructionCLI" / "MITOReconstructionCLI.py"
@@ -49,13 +47,6 @@ def program() -> ModuleType:
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "cylinder"
-    simulate(folder, cylinder(40.0), mito_geometry(scale=40, turns=2.0))
-    return folder
 
 
 # ---- the description ---------------------------------------------------------------------------------------------------
@@ -108,6 +99,9 @@ def test_the_program_takes_what_is_described(program: ModuleType) -> None:
             assert str(actions[name].default) == (entry.findtext("default") or "")
     choices = {name: [element.text for element in entries[name].findall("element")] for name in ("method", "backend")}
     assert choices == {"method": list(BUILT_IN), "backend": list(backend_names())}
+    for name, words in choices.items():
+        for word in words:
+            assert f"--{name} {word} " in " ".join(program.words([f"--{name}", word, "S", "v.nrrd"]))
 
 
 def test_slicer_takes_it_for_a_command_line_module() -> None:

@@ -33,6 +33,7 @@ OUTSIDE = {
     "vtkmodules": {"scene", "panels"},
     "qt": {"panels"},
     "ctk": {"panels"},
+    "SampleData": {"panels"},
 }
 IN_PROJECTORS = {"odl", "astra", "cupy"}
 """Packages that only a file of projectors/ imports whose name says so, as in projectors/odl_operator.py."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -224,6 +226,21 @@ def panel(host: Any, widget: Any, _sample: Path) -> Any:
     return widget.parent
 
 
+def recording(host: Any, widget: Any, sample: Path) -> Any:
+    """Two thirds of a scan have been recorded, and are looked through: the whole window."""
+    folder = Path(shutil.copytree(sample, Path(host.app.temporaryPath) / "today"))
+    whole = (folder / "sinogram.npy").stat().st_size
+    os.truncate(folder / "sinogram.npy", 2 * whole // 3)
+    data, part = widget.panel.data, widget.panel.live
+    data.growing.checked = True
+    data.folder.currentPath = str(folder)
+    data.load_button.click()
+    part.start_button.checked = True
+    host.wait_until(lambda: part.live.engine.wait(0.0) and len(part.live.history) > 2, SECONDS)
+    show_section(host, widget, 0)
+    return host.window
+
+
 SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "start": start,
     "loaded": loaded,
@@ -238,6 +255,7 @@ SCREENS: dict[str, Callable[[Any, Any, Path], Any]] = {
     "compared": compared,
     "live": live,
     "panel": panel,
+    "recording": recording,
 }
 """In this order: each begins where the one before it ended."""
 

@@ -16,22 +16,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 pytest.importorskip("slicer", reason="needs slicer-core")
 
 
-@pytest.fixture
-def draws():
-    """Pictures can be drawn, or it is known that they cannot."""
-    import os
-
-    from MITOReconstructionLib.scene.offscreen import require_opengl
-
-    try:
-        require_opengl()
-    except WorkError as error:
-        if os.environ.get("MITO_ALLOW_NO_GL"):
-            pytest.skip(str(error))
-        pytest.fail(f"{error} Set MITO_ALLOW_NO_GL=1 to skip the tests that draw.")
-
-
-def test_a_demo_leaves_everything_and_may_be_repeated(cli, one_error, tmp_path, draws):
+def test_a_demo_leaves_everything_and_may_be_repeated(cli, one_error, tmp_path, opengl):
     folder = tmp_path / "demo"
     outcome = cli("demo", "--size", "tiny", "--output", folder, "--progress", tmp_path / "p.jsonl")
     assert (outcome.status, outcome.err) == (0, "")
@@ -55,7 +40,7 @@ def test_a_demo_leaves_everything_and_may_be_repeated(cli, one_error, tmp_path, 
     assert (folder / "mine.txt").exists()
 
 
-def test_a_scene_with_a_volume_and_a_picture(cli, tmp_path, sample, draws):
+def test_a_scene_with_a_volume_and_a_picture(cli, tmp_path, sample, opengl):
     from MITOReconstructionLib.scene import load_scene
 
     target, picture = tmp_path / "s.mrb", tmp_path / "s.png"

@@ -93,6 +93,23 @@ def test_every_check_runs_and_a_failed_one_is_told(script, capsys, monkeypatch):
     assert script.done == ["ruff", "ruff", "mypy"]
 
 
+@pytest.mark.parametrize(
+    ("cores", "words"),
+    [
+        (1, []),
+        (2, ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]),
+        (64, ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]),
+    ],
+)
+def test_the_whole_suite_is_shared_out_over_the_cores(script, monkeypatch, cores, words):
+    monkeypatch.setattr(script.os, "sched_getaffinity", lambda process: range(cores), raising=False)
+    monkeypatch.setattr(script, "prepare", lambda extra: Path("venv/bin/python"))
+    assert script.main(["test"]) == 0
+    assert script.main(["test", "-x"]) == 0
+    assert script.done[3] == " ".join(["pytest", *words])
+    assert script.done[-1] == "pytest -x"
+
+
 def test_a_foreign_folder_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     done = subprocess.run(

@@ -170,3 +170,9 @@ def test_a_missing_entry_is_named():
 def test_a_grid_is_frozen():
     with pytest.raises(AttributeError):
         GRID.shape = (1, 1, 1)
+
+
+@pytest.mark.parametrize("given", [{"spacing": 1e-12}, {"spacing": 1e-300}, {"shape": (10**400, 1, 1)}])
+def test_more_voxels_than_there_can_be(given):
+    with pytest.raises(InputError, match=r"grid shape: expected at most 2147483647 voxels along an axis; .*Choose larger voxels"):
+        VolumeGrid.from_bounds((0, 0, 0), (1, 1, 1), **given)

@@ -27,6 +27,7 @@ ARRAYS = {
     "float2": np.float32,
     "float4": np.float32,
     "int2": np.int32,
+    "short": np.int16,
     "double2": np.float64,
 }
 

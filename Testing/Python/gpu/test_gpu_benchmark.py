@@ -49,11 +49,14 @@ def test_it_measures_and_compares(benchmark: ModuleType, tmp_path: Path, capsys:
     assert benchmark.main(words) == 0
     figures = json.loads((tmp_path / "gpu.json").read_text())
     assert figures == json.loads(capsys.readouterr().out)
-    assert list(figures) == ["machine", "against_cpu", "backprojection", "full_size", "projectors"]
+    assert list(figures) == ["machine", "against_cpu", "backprojection", "slices", "full_size", "projectors"]
     assert set(figures["against_cpu"]) == {"helix", "little memory", "circle", "flat", "wobbling"}
     assert all(case["right"] and case["difference"] > 0 for case in figures["against_cpu"].values())
     assert figures["against_cpu"]["little memory"]["slabs"] > 1
     assert figures["backprojection"]["updates"] > 1000
+    assert set(figures["slices"]) == {"axial", "oblique", "axial, timed", "oblique, timed"}
+    assert all(figures["slices"][name]["right"] for name in ("axial", "oblique"))
+    assert 0 < figures["slices"]["oblique, timed"]["beams_seeing"] <= figures["slices"]["oblique, timed"]["beams_on_the_gpu"]
     assert figures["full_size"]["right"]
     assert set(figures["full_size"]["parts"]) == {"read", "copy", "rebin", "filter", "backprojection", "coverage"}
     assert [path.name for path in tmp_path.iterdir()] == ["gpu.json"]

@@ -15,7 +15,7 @@ from MITOReconstructionLib.errors import Cancelled, MissingPackageError, WorkErr
 from MITOReconstructionLib.geometry import Detector, ScanGeometry
 from MITOReconstructionLib.jobs import speed
 from MITOReconstructionLib.jobs.estimate import estimate
-from MITOReconstructionLib.projectors.backends import FBP, choose_backend, describe_backends
+from MITOReconstructionLib.projectors.backends import FBP, backend_states, choose_backend
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan.line_integrals import project
 from MITOReconstructionLib.scan.shapes import Ellipsoid, Phantom
@@ -153,7 +153,7 @@ def no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_takes_the_gpu_for_fbp_alone() -> None:
     assert choose_backend("auto", FBP).name == "cuda"
     assert choose_backend("auto").name in {"astra", "cpu"}
-    assert describe_backends()["cuda"] == "GPU Test GPU (CuPy 14.2.0)"
+    assert (backend_states()[0].available, backend_states()[0].text) == (True, "GPU Test GPU (CuPy 14.2.0)")
 
 
 @pytest.mark.usefixtures("no_cupy")
@@ -161,7 +161,8 @@ def test_without_cupy_auto_takes_the_cpu_and_asking_for_it_names_the_package(bal
     assert choose_backend("auto", FBP).name == "cpu"
     with pytest.raises(MissingPackageError, match=r"'cupy-cuda12x', which is not installed.*pip install 'mito-reconstruction\[cuda\]'"):
         reconstruct(ball, grid=GRID, backend="cuda")
-    assert describe_backends()["cuda"].startswith("not available: The backend 'cuda' needs")
+    assert not backend_states()[0].available
+    assert backend_states()[0].text.startswith("The backend 'cuda' needs")
 
 
 def test_without_a_gpu_auto_takes_the_cpu_and_asking_for_it_says_why(cupy: FakeCupy, ball: Scan) -> None:

@@ -18,17 +18,6 @@ if importlib.util.find_spec("slicer") and importlib.util.find_spec("shiboken6"):
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small cylinder, scanned coarsely."""
-    from MITOReconstructionLib.scan.phantoms import cylinder
-    from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
-
-    folder = tmp_path_factory.mktemp("data") / "cylinder"
-    simulate(folder, cylinder(40.0), mito_geometry(scale=40, turns=2.0))
-    return folder
-
-
 @pytest.fixture
 def widget(host: Any) -> Iterator[Any]:
     """The module's widget, set up and entered."""

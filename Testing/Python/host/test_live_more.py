@@ -125,46 +125,6 @@ def test_what_was_shown_before_and_is_gone_does_not_come_back(host: Host, loaded
 # ---- growing -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["continuous", "last complete turn"])
-def test_a_sinogram_that_grows_while_one_looks(host: Host, loaded: Any, sample: Path, tmp_path: Path, mode: str) -> None:
-    import slicer
-
-    folder = shutil.copytree(sample, tmp_path / "grows")
-    loaded.session.load(folder)
-    whole = (folder / "sinogram.npy").read_bytes()
-    views = loaded.session.scan.geometry.views
-    item = (len(whole) - 128) // views
-    for name in ("Red", "Green", "Yellow"):
-        view(name).JumpSliceByCentering(0.0, 0.0, loaded.session.scan.geometry.axial_positions.mean())
-    (folder / "sinogram.npy").write_bytes(whole[: 128 + item * (views // 2)])
-    loaded.live.growing.checked = True
-    fields = loaded.live.parameters.fields
-    fields["mode"].currentIndex = fields["mode"].findText(mode)
-    loaded.live.start_button.checked = True
-    part = f"{views // 2} of {views} projections have come"
-    host.wait_until(lambda: part in loaded.live.status.text and "beams" in loaded.live.status.text, SECONDS)
-    with open(folder / "sinogram.npy", "ab") as file:
-        for start in range(128 + item * (views // 2), len(whole), 10 * item):
-            file.write(whole[start : start + 10 * item])
-            file.flush()
-            host.process_events()
-    live = loaded.live.live
-
-    def whole_there() -> bool:
-        state = live.engine.status()
-        newest = {result.key: result.complete for result in live.history}
-        return state.arrived == views and not state.busy and len(newest) == 3 and all(newest.values())
-
-    host.wait_until(whole_there, SECONDS)
-    grown = {n: slicer.util.arrayFromVolume(live._followed[n].volume.node).copy() for n in ("Red", "Green", "Yellow")}
-    loaded.live.start_button.checked = False
-    loaded.live.growing.checked = False
-    loaded.live.start_button.checked = True
-    assert loaded.session.live.wait(SECONDS)
-    for name, image in grown.items():
-        np.testing.assert_allclose(image, slicer.util.arrayFromVolume(loaded.live.live._followed[name].volume.node), atol=2e-6)
-
-
 def test_a_script_gives_the_views(host: Host, panel: Any, sample: Path) -> None:
     """No view is there at first, and nothing of the scan is shown but its slices."""
     from MITOReconstructionLib import open_scan

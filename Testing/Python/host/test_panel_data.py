@@ -155,8 +155,8 @@ def test_missing_packages_are_installed_from_the_panel(host: Host, widget: Any, 
     monkeypatch.setattr(kind, "install_requirements", lambda *_: missing.insert(0, []))
     widget.setup()
     assert widget.panel is None
-    assert "numba" in widget.missingLabel.text
-    widget.installButton.click()
+    assert "numba" in widget.offer.label.text
+    widget.offer.button.click()
     assert widget.panel.data.simulate_button.enabled
 
 

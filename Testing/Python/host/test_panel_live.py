@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,18 @@ def test_every_view_shows_its_plane(host: Host, looked: Any) -> None:
     assert at("Red", (30.0, 15.0, 278.0)) == pytest.approx(0.03, rel=0.08)
     assert at("Red", (90.0, 0.0, 278.0)) == pytest.approx(0.0, abs=0.002)
     assert "beams filtered" in looked.live.status.text
+    assert "CPU" in looked.live.status.text
+
+
+def test_the_backend_of_the_panel_computes_slices_too(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    loaded.session.state.update(backend="cuda")
+    loaded.live.start_button.checked = True
+    assert "The backend 'cuda' needs the Python package 'cupy-cuda12x'" in loaded.live.status.text
+    assert not loaded.live.start_button.checked
+    loaded.session.state.update(backend="astra")  # does no slices
+    loaded.live.start_button.checked = True
+    assert loaded.live.live is not None
 
 
 def test_the_context_is_behind_and_the_view_can_be_moved_over_all_of_it(looked: Any) -> None:

@@ -174,6 +174,12 @@ def test_a_scene_added_to_itself_while_everything_goes_on(host: Host, loaded: An
     assert len(detectors(host)) == 1
     assert len(find_part(host.scene, "vtkMRMLScalarVolumeNode", "projection")) == 1
     assert bool(loaded.session.live.running) == loaded.live.start_button.checked
+    assert loaded.session.regions.names == ["Region 1"]
+    assert len(find_part(host.scene, "vtkMRMLMarkupsROINode", "named region")) == 1
+    loaded.session.regions.change("Region 1", spacing=9.0)
+    load_scene(tmp_path / "a.mrb", host.scene)  # which has it as it was: that is another one now
+    assert loaded.session.regions.names == ["Region 1", "Region 2"]
+    assert [loaded.session.regions[name].spacing for name in loaded.session.regions.names] == [(9.0,) * 3, None]
     finish(host, loaded)
     assert len(loaded.session.results()) == 1
 

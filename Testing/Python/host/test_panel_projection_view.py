@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -169,19 +168,6 @@ def test_it_is_seen_from_the_source(loaded: Any, view: Any) -> None:
         np.testing.assert_allclose(right, (other - left) / np.linalg.norm(other - left), atol=1e-9)
         np.testing.assert_allclose(up, (0, 0, 1), atol=1e-12)
         np.testing.assert_allclose(out, to_source / np.linalg.norm(to_source), atol=1e-9)
-
-
-@pytest.fixture
-def opengl() -> None:
-    from MITOReconstructionLib.errors import WorkError
-    from MITOReconstructionLib.scene.offscreen import require_opengl
-
-    try:
-        require_opengl()
-    except WorkError as error:
-        if os.environ.get("MITO_ALLOW_NO_GL"):
-            pytest.skip(str(error))
-        raise
 
 
 def test_what_is_drawn_is_the_projection(host: Host, loaded: Any, view: Any, opengl: None, tmp_path: Path) -> None:

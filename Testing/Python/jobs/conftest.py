@@ -6,6 +6,8 @@ import importlib
 import math
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,3 +78,18 @@ def exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def no_cluster_threads() -> Iterator[None]:
+    """Whatever happens, no thread of a client is left in this process, but for the one that distributed keeps for all."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 5.0
+
+    def more() -> set[threading.Thread]:
+        return {thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("Dask-Offload")}
+
+    while (left := more()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not left

@@ -23,10 +23,12 @@ from local_cluster import Cluster, number_of_tasks, start_cluster
 import MITOReconstructionLib as mito
 from MITOReconstructionLib.errors import Cancelled, InputError, WorkError
 from MITOReconstructionLib.jobs import cluster as on_cluster
-from MITOReconstructionLib.jobs import cluster_connection, cluster_order
+from MITOReconstructionLib.jobs import cluster_connection, cluster_order, cluster_watch
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.version import __version__
+
+pytestmark = pytest.mark.usefixtures("no_cluster_threads")
 
 FINE = mito.VolumeGrid((-70.0, -70.0, -50.0), (70.0, 70.0, 50.0), (170, 170, 120))
 """Some seconds of work for one core."""
@@ -36,21 +38,6 @@ HIGH = mito.VolumeGrid((-40.0, -40.0, -90.0), (40.0, 40.0, 60.0), (16, 16, 30))
 
 ROUNDING = 1e-6
 """1/mm; the ball has 0.02."""
-
-
-@pytest.fixture(autouse=True)
-def no_leftovers() -> Iterator[None]:
-    """Whatever happens, no thread of a client is left in this process, but for the one that distributed keeps for all."""
-    before = set(threading.enumerate())
-    yield
-    deadline = time.monotonic() + 5.0
-
-    def more() -> set[threading.Thread]:
-        return {thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("Dask-Offload")}
-
-    while (left := more()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not left
 
 
 def once(condition: Callable[[Progress], bool], action: Callable[[], object]) -> Monitor:
@@ -103,7 +90,7 @@ def test_slabs_make_up_the_volume_of_a_local_run(cluster: Cluster, ball: mito.Sc
     for name in ("sample", "method", "parameters", "views", "version", "unit", "report"):
         assert provenance[name] == local.provenance[name], name
     assert provenance["report"]["unseen_voxels"] > 0
-    assert provenance["cluster"] == {"scheduler": cluster.address, "parts": 3}
+    assert provenance["cluster"] == {"scheduler": cluster.address, "parts": 3, "submitted_again": 0}
     assert [path.name for path in tmp_path.iterdir()] == ["ball.nrrd"]
     array, header = nrrd.read(str(tmp_path / "ball.nrrd"))  # what others read it with
     assert np.array_equal(array, volume.array)
@@ -197,19 +184,6 @@ def test_what_fails_on_a_worker_is_told_here(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_scheduler_that_is_lost(ball: mito.Scan, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    own = start_cluster(tmp_path_factory.mktemp("lost"), 1)
-    children = psutil.Process(own.process.pid).children(recursive=True)
-    try:
-        with pytest.raises(WorkError, match=rf"The scheduler {own.address} was lost"):
-            mito.reconstruct_on(own.address, ball, tmp_path / "x.nrrd", grid=FINE, monitor=once(at_work, own.process.kill))
-    finally:
-        own.process.kill()
-        own.process.communicate()
-    assert list(tmp_path.iterdir()) == []
-    assert psutil.wait_procs(children, timeout=20)[1] == []
-
-
 # ---- a cluster that is not as it should be -----------------------------------------------------------------------------
 
 
@@ -239,11 +213,27 @@ def test_waiting_for_an_answer_can_be_cancelled(ball: mito.Scan, tmp_path: Path,
 def test_a_scheduler_without_workers(
     ball: mito.Scan, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from distributed import Client
+
     monkeypatch.setattr(cluster_connection, "CONNECT", 0.5)
     own = start_cluster(tmp_path_factory.mktemp("empty"), 0)
     try:
         with pytest.raises(InputError, match=rf"at least one worker; found none.*dask worker {own.address}"):
             mito.reconstruct_on(own.address, ball, tmp_path / "x.nrrd")
+        monkeypatch.setattr(cluster_watch, "LOOK", 0.05)
+        monkeypatch.setattr(cluster_watch, "PATIENCE", 0.6)
+        with Client(own.address, set_as_default=False) as client:
+            watch, start = cluster_watch.Watch(client, own.address), time.monotonic()
+
+            def follow() -> None:
+                while time.monotonic() - start < 20.0:  # as when all of them are lost during a run
+                    watch.look([])
+                    time.sleep(0.02)
+
+            with pytest.raises(WorkError, match=f"The scheduler {own.address} has had no worker for 1 seconds. Start workers"):
+                follow()
+            watch.end()
+            assert time.monotonic() - start > 0.6
     finally:
         own.end()
 

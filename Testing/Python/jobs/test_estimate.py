@@ -189,7 +189,7 @@ def test_memory_of_fbp_does_not_grow_with_the_scan(sparse_sample: Callable[[Scan
 
 def test_an_absurd_grid_takes_no_memory_itself(ball: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MITO_MEMORY", "8G")
-    grid = VolumeGrid((-20, -20, -6), (20, 20, 6), (1 << 31, 1, 1))
+    grid = VolumeGrid((-20, -20, -6), (20, 20, 6), ((1 << 31) - 1, 1, 1))
     tracemalloc.start()
     try:
         told = estimate(ball, grid, "sirt")

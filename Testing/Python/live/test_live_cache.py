@@ -10,9 +10,10 @@ from live_cases import MU, attenuation, axial, flat
 
 from MITOReconstructionLib import InputError, Monitor, Scan, WorkError
 from MITOReconstructionLib.live import LiveSettings
-from MITOReconstructionLib.live.cache import BLOCK, BeamCache
+from MITOReconstructionLib.live.cache import BeamCache
 from MITOReconstructionLib.live.level import Level, plane_sums
 from MITOReconstructionLib.live.once import reconstruct_slice
+from MITOReconstructionLib.live.places import BLOCK
 from MITOReconstructionLib.wfbp.backproject import backproject
 from MITOReconstructionLib.wfbp.planes import store_beams
 from MITOReconstructionLib.wfbp.stream import BeamStream

@@ -367,7 +367,7 @@ def test_faults_at_the_start(scan: Scan, tmp_path: Path) -> None:
         LiveSlices(scan, cache_bytes=1000)
     with pytest.raises(InputError, match="cache_folder: expected a folder that exists"):
         LiveSlices(scan, cache_folder=tmp_path / "none")
-    with pytest.raises(InputError, match="backend: expected one of auto, cpu; found 'tpu'"):
+    with pytest.raises(InputError, match="backend: expected one of auto, cuda, astra, cpu; found 'tpu'"):
         LiveSlices(scan, backend="tpu")
     with pytest.raises(InputError, match="at least half a turn"):
         LiveSlices(scan, LiveSettings(last_view=20))

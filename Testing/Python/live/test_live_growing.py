@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from live_cases import MU, Gate, axial, phantom, scan_of
 
-from MITOReconstructionLib import InputError, Scan, mito_geometry, open_scan, simulate
-from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, SliceResult, open_growing
+from MITOReconstructionLib import InputError, Scan, VolumeGrid, mito_geometry, open_scan, reconstruct, simulate
+from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, Plane, SliceResult, open_growing
 from MITOReconstructionLib.live.level import Level
 from MITOReconstructionLib.live.once import reconstruct_slice
 
@@ -180,6 +180,42 @@ def test_a_growing_file_that_vanishes(tmp_path: Path) -> None:
         assert live.wait(PATIENCE)
     with pytest.raises(InputError, match=r"sinogram.npy: expected a .npy file"):
         open_growing(folder)
+
+
+def test_somebody_else_sees_the_last_views_first(tmp_path: Path) -> None:
+    """The engine does not stop looking because another thread has seen that the scan is complete."""
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    whole = (folder / "sinogram.npy").read_bytes()
+    (folder / "sinogram.npy").write_bytes(whole[: len(whole) // 2])
+    growing, follow = open_growing(folder), Follower()
+    with LiveSlices(growing, callback=follow) as live:
+        live.request("Red", axial(0.0, shape=(16, 16), spacing=8.0))
+        assert live.wait(PATIENCE)
+        (folder / "sinogram.npy").write_bytes(whole)
+        assert growing.arrived == growing.geometry.views
+        assert growing.finished
+        follow.until_complete()
+
+
+def test_fbp_notices_that_the_file_is_not_what_the_beams_were_made_of(tmp_path: Path) -> None:
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    sinogram, sample = folder / "sinogram.npy", open_scan(folder)
+    whole = sinogram.read_bytes()
+    grid = VolumeGrid.from_bounds((-96, -96, -24), (96, 96, 24), spacing=8.0)
+    expected = reconstruct(sample, grid=grid).array
+    with LiveSlices(sample) as live:
+        live.reconstruct(Plane.centred((0, 0, 0), (1, 0, 0), (0, 0, 1), (20, 80), 5.0))
+        taken = reconstruct(sample, grid=grid).array
+        assert np.abs(taken - expected).max() < EXACT
+        assert not np.array_equal(taken, expected)  # they are those of the engine, of 16 bits
+        sinogram.write_bytes(whole[:-4])
+        with pytest.raises(InputError, match=r"sinogram.npy: expected \d+ bytes .* the file is truncated"):
+            reconstruct(sample, grid=grid)
+        sinogram.unlink()
+        with pytest.raises(InputError, match=r"sinogram.npy: expected the file as it was"):
+            reconstruct(sample, grid=grid)
+        sinogram.write_bytes(whole)
+        assert np.array_equal(reconstruct(sample, grid=grid).array, expected)  # whole, but written anew: its views are read
 
 
 def test_views_that_do_not_fit(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_a_plane_about_its_middle_and_a_coarser_one() -> None:
         ({"shape": 7}, "plane shape"),
         ({"shape": (1 << 20, 1 << 20)}, "at most 67108864 pixels in all"),
         ({"spacing": 0.0}, "plane spacing: expected one or two positive lengths in mm; found 0.0"),
+        ({"spacing": 1e-300}, r"plane spacing: expected lengths in mm from 1e-09 to 1e\+09; found 1e-300"),
         ({"spacing": (1, 2, 3)}, "plane spacing"),
         ({"spacing": "wide"}, "plane spacing"),
     ],

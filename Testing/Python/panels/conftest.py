@@ -1,4 +1,4 @@
-"""A small scan on disk, and sessions on scenes, without Qt."""
+"""Sessions on scenes, without Qt."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("slicer.util", reason="needs slicer-core")
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small cylinder, scanned coarsely."""
-    from MITOReconstructionLib.scan.phantoms import cylinder
-    from MITOReconstructionLib.scan.simulation import mito_geometry, simulate
-
-    folder = tmp_path_factory.mktemp("data") / "cylinder"
-    simulate(folder, cylinder(40.0), mito_geometry(scale=40, turns=2.0))
-    return folder
 
 
 @pytest.fixture

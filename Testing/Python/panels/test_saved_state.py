@@ -135,7 +135,7 @@ def test_a_scene_is_opened_into_a_session(open_session: Any, session: Any, tmp_p
     assert (other.scan.name, other.regions.chosen) == ("cylinder", "Knot")
     assert calls[-1] is other.scan
     load_scene(tmp_path / "scene.mrb", other.scene)  # added once more
-    assert other.regions.names == ["Knot", "Knot 2"]
+    assert (other.regions.names, other.regions.chosen) == (["Knot"], "Knot")
     assert [scan.name for scan in other.opened.scans] == ["cylinder"]
     other.scene.Clear()
     assert (other.scan, other.opened.scans, other.state.scans) == (None, [], [])

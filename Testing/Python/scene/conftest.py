@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 
 import numpy as np
 import pytest
 
-from MITOReconstructionLib.errors import WorkError
 from MITOReconstructionLib.geometry import Detector, ScanGeometry, VolumeGrid
 
 pytest.importorskip("slicer", reason="needs slicer-core")
@@ -72,19 +70,6 @@ def scan_scene(scene, ball_scan):
     from MITOReconstructionLib.scene import ScanScene
 
     return ScanScene(scene, ball_scan)
-
-
-@pytest.fixture
-def opengl():
-    """Pictures can be drawn; the test fails where they cannot, unless MITO_ALLOW_NO_GL says that this is known."""
-    from MITOReconstructionLib.scene.offscreen import require_opengl
-
-    try:
-        require_opengl()
-    except WorkError as error:
-        if os.environ.get("MITO_ALLOW_NO_GL"):
-            pytest.skip(str(error))
-        pytest.fail(f"{error} Set MITO_ALLOW_NO_GL=1 to skip the tests that draw.")
 
 
 @pytest.fixture

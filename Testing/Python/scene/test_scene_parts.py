@@ -142,8 +142,6 @@ def test_the_region_box_has_the_outer_edges_of_the_grid(scan_scene):
     np.testing.assert_allclose(box.bounds, [grid.minimum, grid.maximum], atol=1e-9)
     assert scan_scene.show_region().node is box.node
     np.testing.assert_allclose(box.bounds[0], scan_scene.scan.default_grid.minimum, atol=1e-9)
-    box.handles = True
-    assert box.handles
 
 
 def test_parts_are_hidden_and_styled(scan_scene):

@@ -15,6 +15,7 @@ from MITOReconstructionLib import Scan, VolumeGrid, mito_geometry, reconstruct
 from MITOReconstructionLib.geometry import Detector, ScanGeometry
 from MITOReconstructionLib.wfbp import layers
 from MITOReconstructionLib.wfbp.backproject import backproject, beam_tables
+from MITOReconstructionLib.wfbp.coverage import fill_unseen
 from MITOReconstructionLib.wfbp.layers import backproject_layers, layers_suit
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
@@ -65,16 +66,18 @@ def both(geometry: ScanGeometry, grid: VolumeGrid) -> tuple[np.ndarray, np.ndarr
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_gives_what_looking_up_column_by_column_gives(name: str) -> None:
-    """The sums differ by a few thousandths of their spread, which is what interpolating once more comes to."""
+    """The sums differ by a few thousandths of their spread, and on both sides: what interpolating once more comes to."""
     geometry, grid = CASES[name]
     expected, found = both(geometry, grid)
     assert np.all(np.isfinite(found))
     x, y = np.meshgrid(grid.centres(0), grid.centres(1), indexing="ij")
-    seen = (expected != 0) & (np.hypot(x, y) < geometry.field_of_view_radius)[..., None]
+    whole = np.ones(grid.shape, dtype=np.float32)
+    fill_unseen(whole, grid, beam_tables(ParallelPlan(geometry)), 0.0)
+    seen = (whole > 0) & (np.hypot(x, y) < geometry.field_of_view_radius)[..., None]
     assert seen.mean() > 0.05
     difference = (found - expected)[seen]
     assert difference.std() < 0.02 * expected[seen].std()
-    assert abs(difference.mean()) < 0.002 * expected[seen].std()
+    assert abs(difference.mean()) < 0.2 * difference.std()
 
 
 def test_a_constant_is_backprojected_exactly() -> None:

@@ -7,6 +7,7 @@ import math
 import threading
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 
@@ -60,6 +61,7 @@ def beams_of(stream: BeamStream) -> np.ndarray:
 def test_beams_are_what_the_formula_gives(geometry: ScanGeometry, step_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With steps of one view and one beam, of a few, and of everything at once."""
     monkeypatch.setattr(stream_module, "STEP_BYTES", step_bytes)
+    monkeypatch.setattr(stream_module, "PART_BYTES", step_bytes)
     scan, plan = noise(geometry), ParallelPlan(geometry)
     found = beams_of(BeamStream(scan, np.arange(geometry.views), plan, None, block=9))
     np.testing.assert_allclose(found, by_the_formula(np.asarray(scan.projections), plan), atol=2e-6)
@@ -67,8 +69,9 @@ def test_beams_are_what_the_formula_gives(geometry: ScanGeometry, step_bytes: in
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(None, None, 2)])
 @pytest.mark.parametrize("direction", [1, -1])
-def test_each_view_is_read_once_and_in_order(direction: int, chosen: slice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_view_is_read_once(direction: int, chosen: slice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "STEP_BYTES", 40_000)
+    monkeypatch.setattr(stream_module, "PART_BYTES", 20_000)
     geometry = uneven(direction=direction)
     scan = noise(geometry)
     views = np.arange(geometry.views)[chosen]
@@ -82,13 +85,13 @@ def test_each_view_is_read_once_and_in_order(direction: int, chosen: slice, monk
     watched = Watched(**{field.name: getattr(scan, field.name) for field in dataclasses.fields(scan)})
     beams_of(BeamStream(watched, views, ParallelPlan(geometry.select(views)), None, block=9))
     assert sorted(asked) == list(views)
-    assert len(asked) == len(set(asked))
     whole = beams_of(BeamStream(scan, views, ParallelPlan(geometry.select(views)), None, block=1000))
     assert np.isfinite(whole).all()
 
 
 def test_views_are_announced_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "STEP_BYTES", 40_000)
+    monkeypatch.setattr(stream_module, "PART_BYTES", 20_000)
     geometry = uneven()
     view_bytes = 4 * geometry.detector.columns * geometry.detector.rows
     monkeypatch.setattr(stream_module, "AHEAD_BYTES", 50 * view_bytes)
@@ -97,21 +100,22 @@ def test_views_are_announced_before_they_are_read(monkeypatch: pytest.MonkeyPatc
     read = Scan.read
     monkeypatch.setattr(Scan, "read", lambda scan, first, last, out: told.append(("read", first, last)) or read(scan, first, last, out))
     beams_of(BeamStream(noise(geometry), np.arange(geometry.views), ParallelPlan(geometry), None, block=9))
-    announced = reached = 0
+    announced = read_to = 0
     for what, first, last in told:
         if what == "read":
-            assert first == reached
-            reached = last
+            read_to = max(read_to, last)
         else:
             assert announced == 0 or first == announced  # nothing twice, and nothing left out
-            assert last <= reached + 50 + 40_000 // view_bytes
+            assert read_to <= first or announced == 0  # before anybody waits for it
+            assert last <= read_to + 50 + 40_000 // view_bytes
             announced = last
-    assert announced == reached == geometry.views
+    assert announced == read_to == geometry.views
 
 
 @pytest.mark.parametrize("view", [0, 77, -1])
 def test_a_nan_names_its_view_and_no_thread_stays(view: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "STEP_BYTES", 40_000)
+    monkeypatch.setattr(stream_module, "PART_BYTES", 20_000)
     geometry = uneven()
     projections = np.ones((geometry.views, geometry.detector.columns, geometry.detector.rows), dtype=np.float32)
     projections[view, 2, 1] = np.nan
@@ -146,6 +150,7 @@ def test_leaving_early_ends_the_thread() -> None:
 
 def test_it_holds_what_it_says_and_half_a_ring_of_views(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "STEP_BYTES", 200_000)
+    monkeypatch.setattr(stream_module, "PART_BYTES", 100_000)
     geometry = mito_geometry(6, 60.0, 2.0, centre=0.0)
     scan, plan = noise(geometry), ParallelPlan(geometry)
     stream = BeamStream(scan, np.arange(geometry.views), plan, None, block=8)
@@ -161,14 +166,14 @@ def test_it_holds_what_it_says_and_half_a_ring_of_views(monkeypatch: pytest.Monk
     assert said <= peak <= 1.2 * said
     fan = plan.fan[1] - plan.fan[0]
     views = fan / abs(geometry.angle_step) * 4 * geometry.detector.columns * geometry.detector.rows
-    steps_and_block = 2 * 200_000 + 8 * beams.nbytes // len(beams)
-    assert said - steps_and_block < 0.6 * views  # the step of a few views on top of the half
+    parts_and_block = numba.config.NUMBA_NUM_THREADS * 100_000 + 8 * beams.nbytes // len(beams)
+    assert said - parts_and_block < 0.6 * views  # the step of a few views on top of the half
 
 
 def test_seconds_are_told_for_each_part() -> None:
     geometry = uneven()
     plan = ParallelPlan(geometry)
     stream = BeamStream(noise(geometry), np.arange(geometry.views), plan, RampFilter.design(len(plan.t), plan.t_step))
-    assert dataclasses.astuple(stream.seconds) == (0.0, 0.0, 0.0, 0.0)
+    assert dataclasses.astuple(stream.seconds) == (0.0, 0.0, 0.0)
     beams_of(stream)
     assert all(0.0 < seconds < math.inf for seconds in dataclasses.astuple(stream.seconds))

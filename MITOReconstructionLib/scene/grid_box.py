@@ -1,4 +1,4 @@
-"""The box of a region that is, or will be, reconstructed."""
+"""The outline of a grid: where a volume is, or will be. Regions, which a person draws, are in ``regions.py``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.parts import Part, part_node
 
-__all__ = ["RegionBox"]
+__all__ = ["GridBox"]
 
 
-class RegionBox(Part):
+class GridBox(Part):
     """A vtkMRMLMarkupsROINode whose box is the outer edges of a grid.
 
     Parameters
@@ -43,20 +43,7 @@ class RegionBox(Part):
 
     @property
     def bounds(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-        """Minimum and maximum of the box in mm, RAS, as a user may have dragged them."""
+        """Minimum and maximum of the box in mm, RAS."""
         b = [0.0] * 6
         self.node.GetRASBounds(b)
         return (b[0], b[2], b[4]), (b[1], b[3], b[5])
-
-    @property
-    def handles(self) -> bool:
-        """Whether the box can be dragged by its handles."""
-        return bool(self.node.GetDisplayNode().GetHandlesInteractive())
-
-    @handles.setter
-    def handles(self, value: bool) -> None:
-        display = self.node.GetDisplayNode()
-        was = display.StartModify()
-        display.SetHandlesInteractive(bool(value))
-        display.SetGlyphScale(2.0 if value else 0.0)
-        display.EndModify(was)

@@ -1,0 +1,116 @@
+"""Scans that are still being recorded, without Qt: loaded before they are complete, ordinary ones from then on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.live import GrowingScan
+from MITOReconstructionLib.panels.event import Event
+from MITOReconstructionLib.panels.live_slicing import LiveSlicing
+from MITOReconstructionLib.panels.open_scans import OpenScans
+from MITOReconstructionLib.scan import Scan, open_scan
+from MITOReconstructionLib.scene.scan_scene import ScanScene
+
+__all__ = ["Recording"]
+
+
+class Recording:
+    """Looks how far the open scans have come that are still being recorded, and makes ordinary ones of those that are complete.
+
+    Parameters
+    ----------
+    opened : OpenScans
+    live : LiveSlicing
+        Goes on with a scan that is complete.
+    shown : callable
+        How a scan is shown, as ``Session.show_scan``.
+    replace : callable
+        Called with the complete scan and how it is shown, for whoever keeps both.
+
+    Attributes
+    ----------
+    changed : Event
+        Views have come, a scan is complete, or something is wrong with one.
+    """
+
+    def __init__(
+        self, opened: OpenScans, live: LiveSlicing, shown: Callable[[Scan], ScanScene], replace: Callable[[Scan, ScanScene], object]
+    ) -> None:
+        self._opened, self._live, self._shown, self._replace = opened, live, shown, replace
+        self._seen: dict[GrowingScan, int] = {}
+        self._troubles: dict[str, str] = {}
+        self.changed = Event()
+
+    @property
+    def scans(self) -> list[GrowingScan]:
+        """The open scans that are not complete."""
+        return [scan for scan in self._opened.scans if isinstance(scan, GrowingScan)]
+
+    def of(self, scan: Scan | None) -> GrowingScan | None:
+        """The scan, where it is not complete."""
+        return scan if isinstance(scan, GrowingScan) else None
+
+    def trouble(self, scan: Scan | None) -> str:
+        """What is wrong with a scan that is being recorded; empty where nothing is."""
+        return "" if scan is None else self._troubles.get(scan.name, "")
+
+    def look(self) -> bool:
+        """See what has come, and tell; whether something has changed. To be called now and then, as the panel does by a timer."""
+        found = [self._look_at(scan) for scan in self.scans]
+        names = {scan.name for scan in self.scans}
+        self._seen = {scan: count for scan, count in self._seen.items() if scan in self.scans}
+        self._troubles = {name: text for name, text in self._troubles.items() if name in names}
+        if any(found):
+            self.changed()
+        return any(found)
+
+    def _look_at(self, scan: GrowingScan) -> bool:
+        before, trouble = self._seen.get(scan, 0), ""
+        arrived = before
+        try:
+            arrived = scan.arrived
+            if arrived < before:  # it was begun anew
+                self._open_again(scan)
+                return True
+            self._seen[scan] = arrived
+            if scan.finished:
+                self._complete(scan, open_scan(scan.folder or "", name=scan.name))
+                return True
+        except InputError as error:  # the file is gone, or its header does not yet say how many views it has
+            trouble = str(error)
+        if arrived > before == 0:
+            self._show_first(scan)
+        news = arrived != before or trouble != self.trouble(scan)
+        self._troubles[scan.name] = trouble
+        return news
+
+    def _show_first(self, scan: GrowingScan) -> None:
+        """Show the first view, which is there now, and choose the projections' window by it."""
+        shown = self._shown(scan)
+        if shown.projection.alive and shown.projection.array.any():  # there was one already when it was loaded
+            return
+        with contextlib.suppress(InputError):
+            projection = scan.projection(0)
+            if shown.projection.alive and shown.projection.window_is_automatic:
+                shown.projection.fit_window(projection)
+            shown.show_view(0)
+
+    def _open_again(self, scan: GrowingScan) -> None:
+        """Open a scan anew, and go on to look at what is looked at."""
+        looked_at = self._opened.current
+        self._opened.open(scan.folder or "", scan.name, growing=True)
+        if looked_at is not None:
+            self._opened.choose(looked_at)
+
+    def _complete(self, growing: GrowingScan, scan: Scan) -> None:
+        """Go on with the scan as an ordinary one: what is shown, its regions and its live slices stay."""
+        if scan.geometry != growing.geometry or scan.default_grid != growing.default_grid:  # the recorder has corrected them
+            self._open_again(growing)
+            return
+        shown = self._shown(growing)
+        shown.scan = scan
+        self._live.adopt(growing, scan)
+        self._replace(scan, shown)
+        self._opened.replace(scan, shown)

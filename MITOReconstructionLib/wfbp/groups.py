@@ -1,0 +1,180 @@
+"""Neighbouring beams that are resampled onto the layers together.
+
+Seen from a point, neighbouring beams differ in which ray passes through it, by the point's depth times the sine of the angle
+between them. That is the same for a whole ray on a layer, because layers have a depth. So the rays of a few beams that meet
+on a layer can be added before they are resampled along z, and from there on the work is that of one beam. It is the first
+step of the fast backprojections that add neighbouring directions on coarse grids, as Basu and Bresler, 'O(N^2 log N) filtered
+backprojection reconstruction algorithm for tomography', IEEE Trans. Image Process. 9 (2000) 1760.
+
+What is left out is that the sources of those beams differ a little in height, and the points of a ray in their distance to
+them; :func:`beams_together` bounds both.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from MITOReconstructionLib.geometry import VolumeGrid
+from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables
+from MITOReconstructionLib.wfbp.lanes import LANES, load, multiply_add, store, zero
+from MITOReconstructionLib.wfbp.lattice import layer_distance
+
+__all__ = ["CHUNK", "MOST", "Rays", "add_rays", "beams_together", "group_end", "group_taps"]
+
+MOST = 4
+"""Beams that are taken together at most."""
+
+SAMPLES = 1.7
+"""Rays or rows that a voxel counts as at most below: coarser ones are to be as exact as those."""
+
+RISE = 0.25
+"""Part of a voxel's height by which the source of one of them is higher or lower than the middle of all, at most."""
+
+DEPTH = 0.34
+"""Part of the distance of two layers by which a point is nearer to one of their sources than to the middle of all, at most."""
+
+ASIDE = 0.1
+"""Part of a voxel by which a ray lies aside where it meets a layer, at most, because several layers share a sum."""
+
+SHARP = -0.65
+"""Slope of the cubic convolution kernel between rays one ray from its middle (Keys 1981 has -0.5): flat for longer."""
+
+CHUNK = 32
+"""Rays that are added up at a time, so that they stay in a core's first cache."""
+
+FRACTIONS = 64
+"""Places between two rays for which the kernel is tabulated."""
+
+
+class Rays(NamedTuple):
+    """Beams that are worked on together.
+
+    flat : samples of all beams, float32 [(beam * rays + ray) * rows + row];
+    first, number : first of those that are worked on, and how many;
+    rows : of the detector;
+    layers : how many neighbouring layers take the same sum of the beams' rays.
+    """
+
+    flat: NDArray[np.float32]
+    first: int
+    number: int
+    rows: int
+    layers: int
+
+
+class Taps(NamedTuple):
+    """Which rays are added: first samples and weights; sine, and one less the cosine, of the angles from the middle to each beam."""
+
+    first: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    sin: NDArray[np.float64]
+    cos_off: NDArray[np.float64]
+
+
+def _kernel() -> NDArray[np.float32]:
+    """Weights of four neighbouring rays for a place between the two middle ones, shape (FRACTIONS + 1, 4)."""
+    x = np.arange(FRACTIONS + 1)[:, None] / FRACTIONS + np.array([1.0, 0.0, -1.0, -2.0])
+    d = np.abs(x)
+    near = (SHARP + 2) * d**3 - (SHARP + 3) * d**2 + 1
+    far = SHARP * (d**3 - 5 * d**2 + 8 * d - 4)
+    weights: NDArray[np.float32] = np.where(d <= 1, near, far).astype(np.float32).reshape(-1)
+    return weights
+
+
+KERNEL = _kernel()
+
+
+def beams_together(tables: BeamTables, grid: VolumeGrid, rows: int) -> tuple[int, int]:
+    """How many beams can be taken together for a volume, and for how many layers their sum is the same.
+
+    They are those whose numbers, divided by the first, have the same whole part; so with layers and the second.
+
+    Parameters
+    ----------
+    tables : BeamTables
+    grid : VolumeGrid
+        Its spacing counts, not where it lies: a region is reconstructed as the whole is.
+    rows : int
+        Rows of the detector.
+    """
+    row = tables.row_pitch * tables.radius / tables.nearest
+    rise = 2.0 * float(np.max(np.abs(np.diff(tables.axial))))  # a ray's source moves by up to twice the beams' angle
+    widest = max(abs(tables.t_first), abs(tables.t_first + (len(tables.reach) - 1) * tables.t_step))
+    apart = tables.radius * layer_distance(rows)
+    width, height = min(*grid.spacing[:2], SAMPLES * tables.t_step), min(grid.spacing[2], SAMPLES * row)
+    count = MOST
+    while count > 1:
+        off = 0.5 * (count - 1)
+        aside = math.sin(off * tables.theta_step)
+        if off * rise <= RISE * height and aside * widest <= DEPTH * apart:
+            return count, max(1, int(2.0 * ASIDE * width / (aside * apart)))
+        count //= 2
+    return 1, 1
+
+
+@numba.njit(**COMPILE)
+def group_end(beam, together, tables):  # type: ignore[no-untyped-def]
+    """The beam after those that are taken together with ``beam``: all of them have, or lack, partners in the same half turns."""
+    last = beam - beam % together + together - 1
+    half, after = tables.half_turn, tables.beams - 1
+    return last + 1 if beam // half == last // half and (after - beam) // half == (after - last) // half else beam + 1
+
+
+@numba.njit(**COMPILE)
+def add_rays(lines, ray, rays, beams, taps, size, low, high, tables):  # type: ignore[no-untyped-def]
+    """Add up the rays that meet on a layer, for ``rays`` neighbouring ones from ``ray`` on: rows ``low`` to ``high`` (exclusive).
+
+    Row r of the ray number n is written to ``lines[n * width + r]``; what follows ``high`` may change too. ``size`` is the layer's
+    magnification.
+    """
+    width, count = len(lines) // CHUNK, 4 * beams.number
+    first, weight, samples = taps.first, taps.weight, beams.flat
+    last = len(tables.reach) - 1
+    room = len(samples) - ((beams.first + beams.number) * len(tables.reach) - 1) * beams.rows  # from a ray's first sample on, at least
+    for n in range(rays):
+        step = (tables.distance[ray + n] / size - tables.reach[ray + n]) / tables.t_step
+        aside = tables.t_first / tables.t_step + (ray + n)
+        for number in range(beams.number):
+            place = min(max((ray + n) + step * taps.sin[number] - aside * taps.cos_off[number], 0.0), float(last))
+            whole = min(int(place), last - 1)
+            o, p = np.uintp(4 * int((place - whole) * FRACTIONS + 0.5)), np.uintp(4 * number)
+            base = (beams.first + number) * (last + 1)
+            first[p] = (base + max(whole - 1, 0)) * beams.rows
+            first[p + np.uintp(1)] = (base + whole) * beams.rows
+            first[p + np.uintp(2)] = (base + whole + 1) * beams.rows
+            first[p + np.uintp(3)] = (base + min(whole + 2, last)) * beams.rows
+            for i in range(4):
+                weight[p + np.uintp(i)] = KERNEL[o + np.uintp(i)]
+        k, line = low, n * width
+        while k < high and k + 4 * LANES <= room:  # four sums at a time, because each has to wait for itself
+            a = b = c = d = zero()
+            for i in range(count):
+                at, part = first[np.uintp(i)] + k, weight[np.uintp(i)]
+                a = multiply_add(load(samples, at), part, a)
+                b = multiply_add(load(samples, at + LANES), part, b)
+                c = multiply_add(load(samples, at + 2 * LANES), part, c)
+                d = multiply_add(load(samples, at + 3 * LANES), part, d)
+            store(lines, line + k, a)
+            store(lines, line + k + LANES, b)
+            store(lines, line + k + 2 * LANES, c)
+            store(lines, line + k + 3 * LANES, d)
+            k += 4 * LANES
+        for row in range(k, high):
+            value = np.float32(0.0)
+            for i in range(count):
+                value += weight[i] * samples[first[i] + row]
+            lines[line + row] = value
+
+
+@numba.njit(**COMPILE)
+def group_taps(beams, tables):  # type: ignore[no-untyped-def]
+    """Work space of :func:`add_rays` for some beams."""
+    angles = (np.arange(beams.number) - 0.5 * (beams.number - 1)) * tables.theta_step
+    return Taps(
+        np.empty(4 * beams.number, np.int64), np.empty(4 * beams.number, np.float32), np.sin(angles), 2.0 * np.sin(0.5 * angles) ** 2
+    )
