@@ -95,8 +95,9 @@ class _Search:
             self.v[...] = 0.0
             part = self.system.add_gradient(self.y, self.v, index)
             misfit, measured = misfit + part[0], measured + part[1]
-            np.multiply(self.v, np.float32(self.length * self.system.geometry.views / len(index)), out=self.v)
-            np.add(self.v, self.y, out=self.v)
+            with np.errstate(over="ignore", invalid="ignore"):  # where it diverges; the residual tells
+                np.multiply(self.v, np.float32(self.length * self.system.geometry.views / len(index)), out=self.v)
+                np.add(self.v, self.y, out=self.v)
             self.denoiser.denoise(self.v, self.weight, self.y, INNER)
             before, self.t = self.t, 0.5 + math.sqrt(0.25 + self.t * self.t)
             momentum(self.x, self.y, (before - 1.0) / self.t)

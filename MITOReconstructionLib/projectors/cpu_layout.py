@@ -46,13 +46,11 @@ class View(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of one thread, one array a purpose; unpacked once for a tile, since each access counts references."""
 
-    corners: NDArray[np.float64]  # float64 (TILE + 1, TILE + 1): column positions of a tile's corners
-    weights: NDArray[np.float64]  # float64 (columns,): of the detector columns that a voxel column falls on
-    indices: NDArray[np.int32]  # (outputs + 1,): whole part of positions ...
-    share: NDArray[np.float32]  # ... and the rest
-    edges: NDArray[np.floating]  # (outputs + 1,): looked-up sums
-    line: NDArray[np.float32]  # (outputs,): resampled values
-    source: NDArray[np.floating]  # (inputs + 2,): what is resampled, or its prefix sums
+    table: NDArray[np.float64]  # float64 (TABLE,): how a tile's columns meet the detector
+    shares: NDArray[np.float32]  # (SHARES,): and what part of each falls on the detector's columns
+    weights: NDArray[np.float32]  # (columns,): of the detector columns that one voxel column falls on
+    line: NDArray[np.float32]  # (BEFORE + inputs + LANES + AFTER,): what is resampled, between zeros
+    out: NDArray[np.float32]  # (outputs + LANES,): resampled values
 
 
 class Plan(NamedTuple):
@@ -62,12 +60,14 @@ class Plan(NamedTuple):
     sines: NDArray[np.float64]
     cosines: NDArray[np.float64]
     heights: NDArray[np.float64]
+    columns: NDArray[np.int64]
+    """First and last (exclusive) detector column that the grid may fall on, shape (views, 2)."""
     cone: NDArray[np.float32]
     """By what a ray is longer than its projection onto the plane of rotation, shape (columns, rows)."""
 
-    def views(self, chosen: slice | NDArray[np.intp]) -> tuple[Layout, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Layout, sines, cosines and heights, of some of the views."""
-        return self.layout, self.sines[chosen], self.cosines[chosen], self.heights[chosen]
+    def views(self, chosen: slice | NDArray[np.intp]) -> tuple[Layout, *tuple[NDArray[np.float64], ...], NDArray[np.int64]]:
+        """Layout, sines, cosines, heights and columns, of some of the views."""
+        return self.layout, self.sines[chosen], self.cosines[chosen], self.heights[chosen], self.columns[chosen]
 
 
 def make_plan(geometry: ScanGeometry, grid: VolumeGrid, index: NDArray[np.intp]) -> Plan:
@@ -89,4 +89,22 @@ def make_plan(geometry: ScanGeometry, grid: VolumeGrid, index: NDArray[np.intp])
     reach = np.hypot(*d.surface(d.column_centres(), geometry.source_to_detector))
     cone = np.hypot(1.0, d.row_centres() / reach[:, None]).astype(np.float32)
     angles = geometry.angles[index]
-    return Plan(layout, np.sin(angles), np.cos(angles), geometry.axial_positions[index], cone)
+    sines, cosines = np.sin(angles), np.cos(angles)
+    return Plan(layout, sines, cosines, geometry.axial_positions[index], _columns(geometry, grid, sines, cosines), cone)
+
+
+def _columns(geometry: ScanGeometry, grid: VolumeGrid, sines: NDArray[np.float64], cosines: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The columns between the outermost projections of the grid's four edges along z; all of them where one is behind the source."""
+    d = geometry.detector
+    ranges = np.tile(np.array([0, d.columns]), (len(sines), 1))
+    x, y = (edge.ravel() for edge in np.meshgrid(*((grid.minimum[axis], grid.maximum[axis]) for axis in (0, 1))))
+    across = cosines[:, None] * x + sines[:, None] * y
+    along = geometry.source_radius - sines[:, None] * x + cosines[:, None] * y
+    if not d.is_flat and abs(geometry.source_to_detector - d.curvature_radius) >= d.curvature_radius:
+        return ranges  # the source is outside of the cylinder: columns do not grow with the fan angle all the way
+    front = np.flatnonzero((along > 1e-3 * geometry.source_radius).all(axis=1))
+    fans = np.arctan2(across[front], along[front])
+    columns = (d.column_at_fan_angle(fans, geometry.source_to_detector) - d.column_min) / d.column_pitch
+    ranges[front, 0] = np.clip(np.floor(columns.min(axis=1) - 0.5), 0, d.columns)
+    ranges[front, 1] = np.clip(np.ceil(columns.max(axis=1) + 0.5), ranges[front, 0], d.columns)
+    return ranges

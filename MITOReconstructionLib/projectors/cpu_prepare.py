@@ -10,27 +10,18 @@ __all__ = ["prepare_views"]
 
 
 @numba.njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
-def prepare_views(projections, cone, values, sums, means):
-    """Apply the cone-angle factor to views, and sum along rows less each column's mean.
+def prepare_views(projections, cone, columns, values):
+    """Apply the cone-angle factor to some columns of each view, and round their rows up with zeros.
 
-    projections float32 (views, columns, rows); values float32 (views, columns, rows), left out where it is of shape
-    (1, 0, 0); sums float32 (views, columns, rows + 1), left out likewise; means float64 (views, columns).
+    projections float32 (views, columns, rows); columns int64 (views, 2), first and last (exclusive); values float32 (views,
+    most columns of a view, rows in whole vectors).
     """
-    columns, rows = cone.shape
-    for task in numba.prange(len(projections) * columns):
-        view, c = task // columns, task % columns
-        source = projections[view, c]
-        total = 0.0
-        for r in range(rows):
-            total += np.float64(source[r] * cone[c, r])
-        mean = total / rows
-        means[view, c] = mean
-        if values.shape[1]:
+    rows, most = cone.shape[1], values.shape[1]
+    for task in numba.prange(len(projections) * most):
+        view, c = task // most, columns[task // most, 0] + task % most
+        if c < columns[view, 1]:
+            source, target = projections[view, c], values[view, task % most]
             for r in range(rows):
-                values[view, c, r] = source[r] * cone[c, r]
-        if sums.shape[1]:
-            total = 0.0
-            for r in range(rows):
-                sums[view, c, r] = np.float32(total)
-                total += np.float64(source[r] * cone[c, r]) - mean
-            sums[view, c, rows] = np.float32(total)
+                target[r] = source[r] * cone[c, r]
+            for r in range(rows, len(target)):
+                target[r] = np.float32(0.0)

@@ -1,7 +1,8 @@
-"""OS-SART and CGLS on a region of the real-size scan: seconds, giga updates a second, memory and error, as JSON.
+"""FBP, OS-SART and CGLS on a region of the real-size scan: seconds, giga updates a second, memory and error, as JSON.
 
     python Testing/Benchmarks/iterative.py FOLDER [--scale 1] [--shape 256 256 300] [--spacing 0.5] [--centre 0 0]
-        [--stride 1] [--margin 0.5] [--method os-sart] [--method cgls] [--iterations 3] [--subsets 10] [--output FILE.json]
+        [--stride 1] [--margin 0.5] [--method fbp] [--method os-sart] [--method cgls] [--iterations 3] [--subsets 10]
+        [--output FILE.json]
 
 The geometry is the MITO scanner's (1560 x 230 pixels, 2664 views per turn, 106.56 mm per turn) at 1/scale of its resolution, with
 every ``stride``-th view, for the views that see the region and ``margin`` turns on either side. (From a stride of 13 on the views
@@ -9,10 +10,12 @@ count as sparse, and the region's surroundings are refined by total variation.) 
 Shepp-Logan head of 100 mm, whose exact projections are written into FOLDER once (12.5 GB for the full size) and used again by
 later runs; temporary files of the size of the views that see the region go there too.
 
-Each method runs in a process of its own. An update is one voxel and one view that sees it: GUPS = updates / seconds / 1e9 of the
-forward and back projections of the iterations. 'seconds' of an iteration are wall time, with what it reads and weighs, without the
-error's computation; 'before' is everything before the first: the surroundings of the region, weights, the start. RMSE is in % of the
-head's brightest part over all voxels of the region whose surroundings of 3^3 voxels are uniform, and over all voxels.
+Each method runs in a process of its own. What was measured is written to FILE.json after the simulation, after each method and
+when it is interrupted, and in FOLDER/METHOD.json after each iteration. An update is one voxel and one view that sees it: GUPS =
+updates / seconds / 1e9 of the forward and back projections of the iterations. 'seconds' of an iteration are wall time, with what
+it reads and weighs, without the error's computation; 'before' is everything before the first: the surroundings of the region,
+weights, the start. RMSE is in % of the head's attenuation (not of its skull's, which lies outside of the region) over all voxels
+of the region whose surroundings of 3^3 voxels are uniform, and over all voxels.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from MITOReconstructionLib import Monitor, Progress, Scan, ScanGeometry, VolumeGrid, mito_geometry, open_scan, reconstruct  # noqa: E402
+from MITOReconstructionLib.files import replacing  # noqa: E402
 from MITOReconstructionLib.geometry.updates import count_updates  # noqa: E402
 from MITOReconstructionLib.parallel import cores  # noqa: E402
 from MITOReconstructionLib.projectors.cpu import CpuBackend  # noqa: E402
@@ -46,6 +50,7 @@ from MITOReconstructionLib.scan.shapes import Phantom  # noqa: E402
 from MITOReconstructionLib.scan.simulation import simulate  # noqa: E402
 from MITOReconstructionLib.wfbp.warm import compile_kernels  # noqa: E402
 
+METHODS = ("fbp", "os-sart", "cgls")
 HEIGHT = 277.125
 PEAK = 0.02
 BRIGHT = 0.3 * PEAK  # of the head's inside; the skull, which is brighter, lies outside of the region
@@ -132,51 +137,64 @@ def run(method: str, folder: Path, options: argparse.Namespace) -> dict[str, Any
     backend = Timed(grid)
     seeing = np.flatnonzero(scan.geometry.views_seeing(grid.minimum, grid.maximum))
     updates = count_updates(scan.geometry, grid, seeing)[1] / len(seeing)  # of one view
-    parameters: dict[str, Any] = {"iterations": options.iterations}
+    parameters: dict[str, Any] = {} if method == "fbp" else {"iterations": options.iterations}
     if method == "os-sart":
         parameters["subsets"] = options.subsets
     compile_kernels(Monitor())
-    reconstruct(scan, grid=small(grid), method=method, parameters={"iterations": 1, "context": False}, views=slice(0, None, 16))
+    if method != "fbp":
+        reconstruct(scan, grid=small(grid), method=method, parameters={"iterations": 1, "context": False}, views=slice(0, None, 16))
     before_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    iterations: list[dict[str, Any]] = []
-    marks = [time.perf_counter()]
-    before: dict[str, Any] = {}
-    say = told(method)
-
-    def report(progress: Progress) -> None:
-        say(progress)
-        if not before and progress.step.lower() == method:
-            before.update(seconds=round(time.perf_counter() - marks[0], 2), **parts(backend.take(), updates))
-            marks.append(time.perf_counter())
-
-    def preview(number: int, volume: np.ndarray) -> None:
-        seconds = time.perf_counter() - marks[-1]
-        share = parts(backend.take(), updates)
-        difference = (volume - truth) / BRIGHT * 100.0
-        entry = {"seconds": round(seconds, 2), **share, "rmse_flat_percent": rms(difference[flat]), "rmse_percent": rms(difference)}
-        iterations.append(entry)
-        print(f"{method} {number}: {json.dumps(entry)}", file=sys.stderr)
-        marks.append(time.perf_counter())
-
-    volume = reconstruct(scan, grid=grid, method=method, parameters=parameters, backend=backend, monitor=Monitor(report, preview=preview))
-    provenance = volume.provenance
-    return {
+    result: dict[str, Any] = {
         "method": method,
         "parameters": parameters,
         "voxels": list(grid.shape),
         "views": scan.geometry.views,
         "views_seeing_the_region": len(seeing),
         "giga_updates_each_way": round(updates * len(seeing) / 1e9, 3),
-        "seconds_in_all": provenance["seconds"],
-        "before": before,
-        "iterations": iterations,
-        "residuals": [round(float(value), 6) for value in provenance["report"]["residuals"]],
-        "context": provenance["report"]["context"],
-        "context_data": provenance["report"].get("context_data"),
-        "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 3),
         "memory_before_gb": round(before_bytes / 1e9, 3),
         "volume_gb": round(grid.nbytes / 1e9, 3),
+        "before": {},
+        "iterations": [],
     }
+    marks = [time.perf_counter()]
+    say = told(method)
+
+    def report(progress: Progress) -> None:
+        say(progress)
+        if not result["before"] and progress.step.lower() == method:
+            result["before"] = {"seconds": round(time.perf_counter() - marks[0], 2), **parts(backend.take(), updates)}
+            save(result, options)
+            marks.append(time.perf_counter())
+
+    def errors(volume: np.ndarray) -> dict[str, float]:
+        difference = (volume - truth) / BRIGHT * 100.0
+        return {"rmse_flat_percent": rms(difference[flat]), "rmse_percent": rms(difference)}
+
+    def preview(number: int, volume: np.ndarray) -> None:
+        seconds = time.perf_counter() - marks[-1]
+        entry = {"seconds": round(seconds, 2), **parts(backend.take(), updates), **errors(volume)}
+        result["iterations"].append(entry)
+        print(f"{method} {number}: {json.dumps(entry)}", file=sys.stderr, flush=True)
+        save(result, options)
+        marks.append(time.perf_counter())
+
+    volume = reconstruct(scan, grid=grid, method=method, parameters=parameters, backend=backend, monitor=Monitor(report, preview=preview))
+    told_by_method = volume.provenance["report"]
+    result["seconds_in_all"] = volume.provenance["seconds"]
+    result["residuals"] = [round(float(value), 6) for value in told_by_method.get("residuals", ())]
+    result["context"], result["context_data"] = told_by_method.get("context"), told_by_method.get("context_data")
+    if method == "fbp":
+        del result["before"], result["iterations"]
+        result.update(errors(volume.array))
+    return save(result, options)
+
+
+def save(result: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Write what is known of a method so far."""
+    result["peak_memory_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 3)
+    with replacing(options.folder / f"{result['method']}.json") as part:
+        part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
 
 
 def small(grid: VolumeGrid) -> VolumeGrid:
@@ -205,7 +223,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--centre", type=float, nargs=2, default=(0.0, 0.0), help="of the region, x and y in mm")
     parser.add_argument("--stride", type=int, default=1, help="every so many views only")
     parser.add_argument("--margin", type=float, default=0.5, help="turns beyond the views that see the region")
-    parser.add_argument("--method", action="append", choices=("os-sart", "cgls"))
+    parser.add_argument("--method", action="append", choices=METHODS)
     parser.add_argument("--iterations", type=int, default=3)
     parser.add_argument("--subsets", type=int, default=10)
     parser.add_argument("--output", type=Path)
@@ -216,17 +234,13 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     options = arguments()
     options.folder.mkdir(parents=True, exist_ok=True)
-    methods = options.method or ["os-sart", "cgls"]
+    methods = options.method or list(METHODS)
     if options.in_this_process:
         tempfile.tempdir = str(options.folder)
-        print(json.dumps(run(methods[0], options.in_this_process, options)))
+        run(methods[0], options.in_this_process, options)
         return 0
+    start = time.perf_counter()
     folder = made(options)
-    results = []
-    for method in methods:
-        words = [sys.executable, *without_methods(sys.argv), "--in-this-process", str(folder), "--method", method]
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-        results.append(json.loads(done.stdout))
     report = {
         "case": {name: getattr(options, name) for name in ("scale", "shape", "spacing", "centre", "stride", "margin")},
         "date": datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d"),
@@ -234,13 +248,28 @@ def main() -> int:
         "processor": processor(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("numpy", "numba", "scipy")},
-        "results": results,
+        "simulation_seconds": round(time.perf_counter() - start, 1),
+        "results": [],
     }
-    text = json.dumps(report, indent=2)
-    if options.output:
-        options.output.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    for method in methods:
+        write(report, options.output)
+        known = options.folder / f"{method}.json"
+        known.unlink(missing_ok=True)
+        words = [sys.executable, *without_methods(sys.argv), "--in-this-process", str(folder), "--method", method]
+        try:
+            subprocess.run(words, check=True)
+        finally:  # interrupted or killed, it leaves what it knew after the last iteration
+            if known.exists():
+                report["results"].append(json.loads(known.read_text(encoding="utf-8")))
+            write(report, options.output)
+    print(json.dumps(report, indent=2))
     return 0
+
+
+def write(report: dict[str, Any], output: Path | None) -> None:
+    if output:
+        with replacing(output) as part:
+            part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def without_methods(words: list[str]) -> list[str]:

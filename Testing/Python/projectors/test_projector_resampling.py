@@ -1,11 +1,18 @@
-"""The overlap sums along the axis, against overlaps in float64, with nothing but NaN around the inputs."""
+"""The overlap sums along the axis, against overlaps in float64, with nothing but NaN beyond a buffer's zeros."""
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
-from MITOReconstructionLib.projectors import cpu_kernels
+from MITOReconstructionLib.projectors.cpu_resample import AFTER, BEFORE, copy_run, overlaps, whole_vectors
+
+
+@numba.njit
+def resampled(source: np.ndarray, start: float, step: float, count: int, line: np.ndarray, out: np.ndarray) -> None:
+    copy_run(source.ctypes.data, 0, len(source), line.ctypes.data)
+    overlaps(line.ctypes.data, len(source), start, step, count, out.ctypes.data)
 
 
 def overlap_sums(source: np.ndarray, start: float, step: float, count: int) -> np.ndarray:
@@ -16,18 +23,11 @@ def overlap_sums(source: np.ndarray, start: float, step: float, count: int) -> n
 
 
 def resample(source: np.ndarray, start: float, step: float, count: int) -> np.ndarray:
-    index, share, line = np.zeros(count + 1, np.int32), np.zeros(count + 1, np.float32), np.full(count, np.nan, np.float32)
-    if step <= 1.0:
-        around = np.full(len(source) + 2, np.nan, np.float32)
-        around[1:-1] = source
-        cpu_kernels.resample_fine(around[1:-1], start, step, count, index, share, line)
-        return line
-    mean = float(source.mean())
-    sums = np.concatenate([[0.0], np.cumsum(source - mean, dtype=np.float64), [0.0]])
-    sums[-1] = sums[-2]
-    edges = np.zeros(count + 1, np.float32)
-    cpu_kernels.resample_coarse(sums.astype(np.float32), len(source), mean, start, step, count, index, share, edges, line)
-    return line
+    line = np.full(BEFORE + len(source) + AFTER, np.nan, np.float32)
+    line[:BEFORE] = 0.0
+    out = np.full(whole_vectors.py_func(count), np.nan, np.float32)
+    resampled(source, start, step, count, line, out)
+    return out[:count]
 
 
 def run_of(size: int, start: float, step: float) -> int:
@@ -36,7 +36,7 @@ def run_of(size: int, start: float, step: float) -> int:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 50, 738, 4000])
-@pytest.mark.parametrize("step", [0.013, 0.25, 0.5, 0.78, 1.0 - 1e-9, 1.0, 1.0 + 1e-9, 1.7, 3.0, 40.0])
+@pytest.mark.parametrize("step", [0.013, 0.25, 0.5, 0.78, 1.0 - 1e-9, 1.0, 1.0 + 1e-9, 1.7, 2.0, 2.0 + 1e-9, 3.0, 40.0])
 def test_every_output_is_its_overlaps(size: int, step: float) -> None:
     rng = np.random.default_rng(size)
     source = (1.0 + 0.5 * rng.random(size)).astype(np.float32)
@@ -52,6 +52,15 @@ def test_every_output_is_its_overlaps(size: int, step: float) -> None:
 @pytest.mark.parametrize("start", [0.0, 0.2, 0.9999999])
 def test_outputs_may_begin_within_the_first_input_and_end_before_the_last(start: float) -> None:
     source = np.random.default_rng(1).random(300).astype(np.float32)
-    for step in (0.37, 1.0, 2.3):
+    for step in (0.37, 1.0, 1.4, 2.3):
         count = int(200 / step)
         np.testing.assert_allclose(resample(source, start, step, count), overlap_sums(source, start, step, count), atol=1e-5)
+
+
+@pytest.mark.parametrize("step", [0.6, 1.0, 1.6, 2.0])
+def test_whole_vectors_may_begin_fifteen_outputs_before_the_inputs(step: float) -> None:
+    source = np.random.default_rng(2).random(70).astype(np.float32)
+    start = -15.5 * step
+    made = resample(source, start, step, run_of(70, start, step))
+    np.testing.assert_allclose(made, overlap_sums(source, start, step, len(made)), atol=1e-5)
+    assert not made[:15].any()
