@@ -102,7 +102,7 @@ class MITOReconstructionFileReader:
 
     def canLoadFileConfidence(self, path: str) -> float:
         """How sure it is that a file or folder is a sample's: more than readers are that go by a file's name (0.5)."""
-        return 0.9 if library("panels.places").sample_place(path) is not None else 0.0
+        return 0.9 if library("session.places").sample_place(path) is not None else 0.0
 
     def load(self, properties: dict[str, Any]) -> bool:
         """Open the sample; where a data folder has several, they are listed in the panel."""
@@ -135,7 +135,7 @@ class MITOReconstructionFileDialog:
         mime = self.parent.mimeData()
         paths = [str(url.toLocalFile()) for url in mime.urls()] if mime.hasUrls() else []
         self.path = paths[0] if len(paths) == 1 and Path(paths[0]).is_dir() else ""
-        self.parent.acceptMimeData(bool(self.path) and library("panels.places").sample_place(self.path) is not None)
+        self.parent.acceptMimeData(bool(self.path) and library("session.places").sample_place(self.path) is not None)
 
     def dropEvent(self) -> None:
         """Open the folder."""
@@ -187,7 +187,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
     @classmethod
     def missing_requirements(cls) -> list[str]:
         """Those of :meth:`requirements` that are not installed."""
-        return library("panels.packages").missing_packages(cls.requirements())
+        return library("session.packages").missing_packages(cls.requirements())
 
     @classmethod
     def check_requirements(cls) -> None:
@@ -206,7 +206,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         """
         missing = cls.missing_requirements()
         if missing:
-            library("panels.packages").install(missing)
+            library("session.packages").install(missing)
             missing = cls.missing_requirements()
         if missing:
             raise RuntimeError(_("Python packages are missing: {packages}").format(packages=", ".join(missing)))
@@ -221,7 +221,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         ``render``, ``compare``, ``difference``, ``install_backend``, ``regions``, ``opened``, ``state``.
         """
         if self._session is None:
-            self._session = library("panels.session").Session(self.scene)
+            self._session = library("session.session").Session(self.scene)
         return self._session
 
     @property
@@ -265,7 +265,7 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
     @staticmethod
     def samples(folder: str | Path) -> list[tuple[str, Path]]:
         """Name and folder of each sample of a data folder, or of the one sample that the folder is; InputError where none is."""
-        return library("panels.session").Session.samples(folder)
+        return library("session.session").Session.samples(folder)
 
     def open(self, path: str | Path) -> list[Any]:
         """Take a sample or data folder, or a file of it, as the panel's folder; the only sample of it is loaded and shown.
@@ -412,4 +412,4 @@ class MITOReconstructionTest(ScriptedLoadableModuleTest):
 
     def test_cylinder(self) -> None:
         """A cylinder of 0.02 per mm comes out as one, where it was, in the scene."""
-        library("panels.self_test").check_cylinder(MITOReconstructionLogic(slicer.mrmlScene))
+        library("session.self_test").check_cylinder(MITOReconstructionLogic(slicer.mrmlScene))

@@ -1,5 +1,1 @@
-"""The sections of the module's panel, one file each. The only package that imports qt and ctk.
-
-``session.py`` is what they drive and does all of it without Qt. Qt is imported by the other files, so they are imported
-when the panel is made and not before.
-"""
+"""The sections of the module's panel. The only package that imports qt and ctk, so it is imported when the panel is made."""

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import qt
 from slicer.i18n import tr as _
 
-from MITOReconstructionLib.panels.packages import install_backend
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.projectors.backends import AUTO, BackendState, backend_states
+from MITOReconstructionLib.session.packages import install_backend
 
 __all__ = ["BackendChoice"]
 

@@ -8,10 +8,10 @@ import qt
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.narrow import narrow_combo
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import Node
 from MITOReconstructionLib.scene.slices import set_opacity
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["Comparison"]
 

@@ -13,15 +13,15 @@ from slicer.i18n import tr as _
 from MITOReconstructionLib.errors import MITOError
 from MITOReconstructionLib.panels.drop import DropArea
 from MITOReconstructionLib.panels.narrow import narrow_combo
-from MITOReconstructionLib.panels.preferences import read_preferences
 from MITOReconstructionLib.panels.recorded_bar import RecordedBar
 from MITOReconstructionLib.panels.scan_combo import ScanCombo
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.settings import keep
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.watch import Watch
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scan.description import describe_scan
+from MITOReconstructionLib.session.preferences import read_preferences
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["DataSection"]
 

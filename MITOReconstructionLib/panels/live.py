@@ -17,11 +17,11 @@ from MITOReconstructionLib.panels.live_chart import LiveChart
 from MITOReconstructionLib.panels.live_pins import PinsWidget
 from MITOReconstructionLib.panels.live_table import ValuesTable
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.projectors.backends import AUTO
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.live_scene import LiveScene
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["LiveSection"]
 

@@ -15,8 +15,8 @@ from MITOReconstructionLib.panels.projections import ProjectionsSection
 from MITOReconstructionLib.panels.reconstruction import ReconstructionSection
 from MITOReconstructionLib.panels.regions import RegionsSection
 from MITOReconstructionLib.panels.results import ResultsSection
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.projectors.backends import AUTO
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["Panel"]
 

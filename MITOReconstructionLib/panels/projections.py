@@ -9,9 +9,9 @@ import qt
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import MITOError
-from MITOReconstructionLib.panels.preferences import FASTEST, SHOWN_PARTS
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.session.preferences import FASTEST, SHOWN_PARTS
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["ProjectionsSection"]
 

@@ -10,12 +10,12 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.charts import ChartLayout
 from MITOReconstructionLib.panels.foreseen import duration
-from MITOReconstructionLib.panels.runs import Run
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.watch import POLL_MILLISECONDS, YIELD_SECONDS
 from MITOReconstructionLib.scene.host import Node
 from MITOReconstructionLib.scene.slices import background, fit_slices, show_in_slices
+from MITOReconstructionLib.session.runs import Run
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["QueueList"]
 

@@ -13,9 +13,9 @@ from MITOReconstructionLib.panels.backend import BackendChoice
 from MITOReconstructionLib.panels.foreseen import EstimateLine
 from MITOReconstructionLib.panels.parameters import ParameterWidgets
 from MITOReconstructionLib.panels.queue_list import QueueList
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.settings_keeper import SettingsKeeper
 from MITOReconstructionLib.panels.target import TargetCombo
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["ReconstructionSection"]
 

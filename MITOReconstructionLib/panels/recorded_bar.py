@@ -5,7 +5,7 @@ from __future__ import annotations
 import qt
 from slicer.i18n import tr as _
 
-from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["RecordedBar"]
 

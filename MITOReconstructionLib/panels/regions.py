@@ -9,11 +9,11 @@ import qt
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.region_fields import RangeField, VoxelFields
-from MITOReconstructionLib.panels.region_list import RegionList
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scan.region_files import sample_of_regions
 from MITOReconstructionLib.scan.regions import Region
+from MITOReconstructionLib.session.region_list import RegionList
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["RegionsSection"]
 

@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.comparison import Comparison
 from MITOReconstructionLib.panels.provenance import ProvenanceTable
-from MITOReconstructionLib.panels.session import Session
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.scene.host import Node
 from MITOReconstructionLib.scene.observers import Observers
@@ -17,6 +16,7 @@ from MITOReconstructionLib.scene.parts import SCAN
 from MITOReconstructionLib.scene.rendering import LOOKS
 from MITOReconstructionLib.scene.results import look_of
 from MITOReconstructionLib.scene.volume import provenance_of
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["ResultsSection"]
 

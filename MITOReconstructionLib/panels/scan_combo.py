@@ -6,7 +6,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.narrow import narrow_combo
-from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.session.session import Session
 
 __all__ = ["ScanCombo"]
 

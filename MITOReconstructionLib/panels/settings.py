@@ -10,8 +10,8 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from MITOReconstructionLib.panels.preferences import FASTEST, WIDEST, Preferences, key
 from MITOReconstructionLib.scene.looks import Colour
+from MITOReconstructionLib.session.preferences import FASTEST, WIDEST, Preferences, key
 
 __all__ = ["SettingsPage", "keep"]
 

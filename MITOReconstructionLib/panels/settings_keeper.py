@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from MITOReconstructionLib.panels.session import Session
+from MITOReconstructionLib.session.session import Session
 
 if TYPE_CHECKING:
     from MITOReconstructionLib.panels.reconstruction import ReconstructionSection

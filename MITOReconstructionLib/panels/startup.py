@@ -26,7 +26,7 @@ def register(icon: Path) -> None:
         customDownloader=simulated_log,
     )
     if slicer.util.mainWindow() is not None:
-        page = _later("settings").SettingsPage()
+        page = _later("panels.settings").SettingsPage()
         slicer.app.settingsDialog().addPanel(_("MITO Reconstruction"), page)
         page.connect("settingChanged(QString,QVariant)", apply_settings)
 
@@ -35,7 +35,7 @@ def simulated_log(_source: Any) -> list[Any]:
     """The sample of Slicer's Sample Data: a log, simulated when it is first wanted; the nodes that show it."""
     logic = slicer.util.getModuleLogic(NAME)
     logic.check_requirements()
-    nodes: list[Any] = _later("sample_data").load_simulated_log(logic.session, alive=slicer.app.processEvents)
+    nodes: list[Any] = _later("session.sample_data").load_simulated_log(logic.session, alive=slicer.app.processEvents)
     return nodes
 
 
@@ -43,9 +43,9 @@ def apply_settings(*_change: Any) -> None:
     """Have the module's panel follow the application's settings, where it was opened."""
     logic = getattr(getattr(slicer.modules, f"{NAME}Widget", None), "logic", None)
     if logic is not None and not logic.missing_requirements():
-        logic.session.set_preferences(_later("preferences").read_preferences())
+        logic.session.set_preferences(_later("session.preferences").read_preferences())
 
 
 def _later(name: str) -> Any:
-    """A module beside this one, imported when it is used: it may need packages."""
-    return importlib.import_module(f"MITOReconstructionLib.panels.{name}")
+    """A module of the library, imported when it is used: it may need packages."""
+    return importlib.import_module(f"MITOReconstructionLib.{name}")

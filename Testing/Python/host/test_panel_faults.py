@@ -118,7 +118,7 @@ def test_faults_of_the_system_are_said(host: Host, loaded: Any, monkeypatch: pyt
         def fail(*_: Any, fault: BaseException = fault) -> None:
             raise fault
 
-        monkeypatch.setattr("MITOReconstructionLib.panels.volumes.fit_window", fail)
+        monkeypatch.setattr("MITOReconstructionLib.session.volumes.fit_window", fail)
         loaded.results.fit_button.click()
         assert words in loaded.results.status.text
 

@@ -146,7 +146,7 @@ def sample_data(host: Host, widget: Any, monkeypatch: pytest.MonkeyPatch) -> Any
     """The Sample Data module after the application has started; the simulation is made coarse."""
     import SampleData
 
-    from MITOReconstructionLib.panels import sample_data
+    from MITOReconstructionLib.session import sample_data
 
     host.samples.clear()
     host.startup()

@@ -179,7 +179,7 @@ def test_closing_the_scene_ends_the_run(host: Host, loaded: Any) -> None:
 
 
 def test_the_time_left_of_a_step(panel: Any) -> None:
-    from MITOReconstructionLib.panels.time_left import TimeLeft
+    from MITOReconstructionLib.session.time_left import TimeLeft
 
     left = TimeLeft()
     assert [left.of(Progress("a", f, s)) for f, s in ((0.0, 5.0), (0.25, 7.0), (0.5, 9.0))] == [None, 6.0, 4.0]

@@ -111,7 +111,7 @@ def test_a_folder_chosen_in_the_panel_is_not_taken_back(host: Host, page: Any, w
 def test_every_preference_has_a_field_and_its_default(host: Host, page: Any) -> None:
     from dataclasses import fields
 
-    from MITOReconstructionLib.panels.preferences import Preferences, read_preferences
+    from MITOReconstructionLib.session.preferences import Preferences, read_preferences
 
     page.restoreDefaultSettings()
     assert set(page.fields) == {field.name for field in fields(Preferences)}
@@ -130,7 +130,7 @@ def test_backends_are_those_there_are(host: Host, page: Any) -> None:
 def test_settings_that_make_no_sense_do_no_harm(host: Host, widget: Any) -> None:
     import qt
 
-    from MITOReconstructionLib.panels.preferences import Preferences, read_preferences
+    from MITOReconstructionLib.session.preferences import Preferences, read_preferences
 
     settings = qt.QSettings()
     for name, value in (("Speed", "fast"), ("LineWidth", -3), ("SourceColour", "reddish"), ("RaysColour", 7), ("Backend", None)):
@@ -148,7 +148,7 @@ def test_the_page_needs_no_package(host: Host, widget: Any) -> None:
     import sys
 
     program = (
-        "import sys; import MITOReconstructionLib.panels.preferences as p, MITOReconstructionLib.panels.places;"
+        "import sys; import MITOReconstructionLib.session.preferences as p, MITOReconstructionLib.session.places;"
         "p.Preferences(); assert not {'numba', 'scipy', 'nrrd', 'numpy', 'vtk', 'slicer'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])

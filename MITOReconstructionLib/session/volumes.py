@@ -8,7 +8,6 @@ from typing import Any
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Job, Volume, options_of
-from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.scan import Scan, open_scan
 from MITOReconstructionLib.scene.difference import difference
 from MITOReconstructionLib.scene.folder import ScanFolder
@@ -19,6 +18,7 @@ from MITOReconstructionLib.scene.results import adopt, fit_window, render, volum
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 from MITOReconstructionLib.scene.slices import fit_slices, show_in_slices
 from MITOReconstructionLib.scene.volume import VolumePart, provenance_of
+from MITOReconstructionLib.session.event import Event
 
 __all__ = ["VolumeActions"]
 

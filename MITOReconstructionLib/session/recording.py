@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.live import GrowingScan
-from MITOReconstructionLib.panels.event import Event
-from MITOReconstructionLib.panels.live_slicing import LiveSlicing
-from MITOReconstructionLib.panels.open_scans import OpenScans
 from MITOReconstructionLib.scan import Scan, open_scan
 from MITOReconstructionLib.scene.scan_scene import ScanScene
+from MITOReconstructionLib.session.event import Event
+from MITOReconstructionLib.session.live_slicing import LiveSlicing
+from MITOReconstructionLib.session.open_scans import OpenScans
 
 __all__ = ["Recording"]
 

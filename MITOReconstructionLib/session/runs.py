@@ -9,11 +9,11 @@ from typing import Any
 from MITOReconstructionLib.errors import Cancelled, MITOError
 from MITOReconstructionLib.jobs import Job, Preview, Queue, Volume
 from MITOReconstructionLib.monitor import Progress
-from MITOReconstructionLib.panels.time_left import TimeLeft
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.plots import ResidualPlot
 from MITOReconstructionLib.scene.preview import PreviewPart
+from MITOReconstructionLib.session.time_left import TimeLeft
 
 __all__ = ["Run", "Runs"]
 

@@ -10,20 +10,6 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, estimate
 from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
-from MITOReconstructionLib.panels.event import Event
-from MITOReconstructionLib.panels.live_slicing import LiveSlicing
-from MITOReconstructionLib.panels.open_scans import OpenScans
-from MITOReconstructionLib.panels.opening import require_complete, show_first
-from MITOReconstructionLib.panels.packages import install_backend
-from MITOReconstructionLib.panels.places import free_place, sample_place
-from MITOReconstructionLib.panels.preferences import Preferences, default_log_folder, read_preferences
-from MITOReconstructionLib.panels.projection_view import ProjectionView
-from MITOReconstructionLib.panels.recording import Recording
-from MITOReconstructionLib.panels.region_list import RegionList
-from MITOReconstructionLib.panels.runs import Run, Runs
-from MITOReconstructionLib.panels.scene_watch import watch_scene
-from MITOReconstructionLib.panels.state import State
-from MITOReconstructionLib.panels.volumes import VolumeActions
 from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples
 from MITOReconstructionLib.scan.phantoms import make_phantom
@@ -32,6 +18,20 @@ from MITOReconstructionLib.scene.camera import frame_scene
 from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.parts import SCAN, find_part
 from MITOReconstructionLib.scene.scan_scene import ScanScene
+from MITOReconstructionLib.session.event import Event
+from MITOReconstructionLib.session.live_slicing import LiveSlicing
+from MITOReconstructionLib.session.open_scans import OpenScans
+from MITOReconstructionLib.session.opening import require_complete, show_first
+from MITOReconstructionLib.session.packages import install_backend
+from MITOReconstructionLib.session.places import free_place, sample_place
+from MITOReconstructionLib.session.preferences import Preferences, default_log_folder, read_preferences
+from MITOReconstructionLib.session.projection_view import ProjectionView
+from MITOReconstructionLib.session.recording import Recording
+from MITOReconstructionLib.session.region_list import RegionList
+from MITOReconstructionLib.session.runs import Run, Runs
+from MITOReconstructionLib.session.scene_watch import watch_scene
+from MITOReconstructionLib.session.state import State
+from MITOReconstructionLib.session.volumes import VolumeActions
 
 __all__ = ["Event", "Session"]
 

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 from MITOReconstructionLib.errors import InputError, MITOError
 from MITOReconstructionLib.live import GrowingScan
-from MITOReconstructionLib.panels.event import Event
-from MITOReconstructionLib.panels.opening import open_sample
-from MITOReconstructionLib.panels.region_list import RegionList
-from MITOReconstructionLib.panels.state import State
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.parts import VIEW, find_part
 from MITOReconstructionLib.scene.scan_scene import PARTS, ScanScene
+from MITOReconstructionLib.session.event import Event
+from MITOReconstructionLib.session.opening import open_sample
+from MITOReconstructionLib.session.region_list import RegionList
+from MITOReconstructionLib.session.state import State
 
 __all__ = ["OpenScans"]
 

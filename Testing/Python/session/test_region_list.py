@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.panels.undo import History
+from MITOReconstructionLib.session.undo import History
 
 slicer = pytest.importorskip("slicer")
 vtk = pytest.importorskip("vtk")
@@ -361,8 +361,8 @@ _SHARED: list[Any] = []
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_session(sample: Path) -> Any:
-    from MITOReconstructionLib.panels.session import Session
     from MITOReconstructionLib.scene import new_scene
+    from MITOReconstructionLib.session.session import Session
 
     session = Session(new_scene())
     session.load(sample)

@@ -7,10 +7,10 @@ from typing import Any
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.live import LiveSettings, LiveSlices
-from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.live_scene import LivePlace, LiveScene, Place
+from MITOReconstructionLib.session.event import Event
 
 __all__ = ["LiveSlicing"]
 

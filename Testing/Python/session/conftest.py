@@ -14,8 +14,8 @@ pytest.importorskip("slicer.util", reason="needs slicer-core")
 @pytest.fixture
 def open_session() -> Iterator[Callable[..., Any]]:
     """Makes sessions, on new scenes or on one that is given, and closes them."""
-    from MITOReconstructionLib.panels.session import Session
     from MITOReconstructionLib.scene import new_scene
+    from MITOReconstructionLib.session.session import Session
 
     made = []
 

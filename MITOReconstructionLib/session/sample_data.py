@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from MITOReconstructionLib.errors import WorkError
-from MITOReconstructionLib.panels.session import SIMULATED_SCALE, Session
+from MITOReconstructionLib.session.session import SIMULATED_SCALE, Session
 
 __all__ = ["load_simulated_log"]
 

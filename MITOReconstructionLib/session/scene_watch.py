@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from MITOReconstructionLib.scene.host import Scene, slicer
 
 if TYPE_CHECKING:
-    from MITOReconstructionLib.panels.session import Session
+    from MITOReconstructionLib.session.session import Session
 
 __all__ = ["watch_scene"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.panels.state import DEFAULTS, MODULE, State
+from MITOReconstructionLib.session.state import DEFAULTS, MODULE, State
 
 pytest.importorskip("slicer")
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.panels.event import Event
 from MITOReconstructionLib.scene.host import Node, Scene, prepare_scene
+from MITOReconstructionLib.session.event import Event
 
 __all__ = ["DEFAULTS", "MODULE", "State"]
 

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
-from MITOReconstructionLib.panels.event import Event
-from MITOReconstructionLib.panels.region_display import RegionDisplay
-from MITOReconstructionLib.panels.region_names import distinct, free_name
-from MITOReconstructionLib.panels.undo import History
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scan.region_files import read_regions, write_regions
 from MITOReconstructionLib.scan.regions import Coverage, Region, fit, proposed_views
 from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.regions import Entry
 from MITOReconstructionLib.scene.scan_scene import ScanScene
+from MITOReconstructionLib.session.event import Event
+from MITOReconstructionLib.session.region_display import RegionDisplay
+from MITOReconstructionLib.session.region_names import distinct, free_name
+from MITOReconstructionLib.session.undo import History
 
 __all__ = ["RegionList"]
 
