@@ -11,8 +11,10 @@ Every name is imported when it is first used, so that importing this package nee
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from MITOReconstructionLib.compiled import drop_outdated
 from MITOReconstructionLib.version import __version__
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ __all__ = [
     "methods", "mito_geometry", "open_growing", "open_scan", "ray_transform", "reconstruct", "reconstruct_all_on", "reconstruct_on",
     "reconstruct_to_file", "save_geometry", "save_projection", "save_volume", "show", "simulate",
 ]  # fmt: skip
+
+drop_outdated(Path(__file__).parent)
 
 
 def __getattr__(name: str) -> Any:

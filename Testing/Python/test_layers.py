@@ -16,7 +16,7 @@ LIBRARY = ROOT / "MITOReconstructionLib"
 NAME = "MITOReconstructionLib"
 LONGEST = 450
 
-GROUND = {"errors", "extensions", "files", "monitor", "parallel", "version"}
+GROUND = {"compiled", "errors", "extensions", "files", "monitor", "parallel", "version"}
 ORDER = ["geometry", "scan", "projectors", "wfbp", "methods", "jobs", "live", "scene", "session", "panels"]
 """Each imports only those before it; wfbp holds the kernels of a method."""
 MAY_IMPORT = {name: GROUND | set(ORDER[: n + 1]) for n, name in enumerate(ORDER)}

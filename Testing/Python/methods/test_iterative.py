@@ -189,17 +189,17 @@ def test_a_diverging_run_names_its_iteration(name: str, scan: Scan, monkeypatch:
 
 
 @pytest.mark.parametrize("step", [40, 60])
-def test_surroundings_of_few_views_do_not_end_the_run(step: int, scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surroundings_of_few_views_do_not_end_the_run(step: int, fine: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Total variation with ordered subsets goes astray on them: with 5.6 views a turn it begins to, with 3.7 it gives up."""
     monkeypatch.setattr(context, "VOXELS", 32**3)
     truth = sample(BALL, CORNER, 3)
     options = {"grid": CORNER, "method": "cgls", "views": slice(None, None, step)}
-    taken_off = reconstruct(scan, **options, parameters={"iterations": 2})
+    taken_off = reconstruct(fine, **options, parameters={"iterations": 2})
     assert taken_off.provenance["report"]["context"].endswith("voxels, refined without subsets, with which it diverged")
-    left = reconstruct(scan, **options, parameters={"iterations": 2, "context": False})
+    left = reconstruct(fine, **options, parameters={"iterations": 2, "context": False})
     assert np.mean((taken_off.array - truth) ** 2) < 0.5 * np.mean((left.array - truth) ** 2)
     monkeypatch.setattr(context, "CAREFUL", {**context.REFINEMENT, "relaxation": 1.99})
-    unrefined = reconstruct(scan, **options, parameters={"iterations": 1})
+    unrefined = reconstruct(fine, **options, parameters={"iterations": 1})
     assert unrefined.provenance["report"]["context"].endswith("voxels, not refined, for that diverged")
 
 
