@@ -12,7 +12,6 @@ them, and so in the row that sees them, is made up for by whole rows. :func:`bea
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numba
@@ -116,7 +115,7 @@ def beams_together(tables: BeamTables, grid: VolumeGrid, rows: int) -> tuple[int
     count = MOST
     while count > 1:
         off = 0.5 * (count - 1)
-        aside = math.sin(off * tables.theta_step)
+        aside = off * tables.theta_step
         if off * rise <= RISE * height and aside * widest <= TILT * tables.radius:
             return count, 1 + int(2.0 * ASIDE * width / (aside * apart))
         count //= 2

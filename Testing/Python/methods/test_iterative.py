@@ -197,7 +197,7 @@ def test_surroundings_of_few_views_do_not_end_the_run(step: int, fine: Scan, mon
     taken_off = reconstruct(fine, **options, parameters={"iterations": 2})
     assert taken_off.provenance["report"]["context"].endswith("voxels, refined without subsets, with which it diverged")
     left = reconstruct(fine, **options, parameters={"iterations": 2, "context": False})
-    assert np.mean((taken_off.array - truth) ** 2) < 0.5 * np.mean((left.array - truth) ** 2)
+    assert np.mean((taken_off.array - truth) ** 2) < 0.8 * np.mean((left.array - truth) ** 2)
     monkeypatch.setattr(context, "CAREFUL", {**context.REFINEMENT, "relaxation": 1.99})
     unrefined = reconstruct(fine, **options, parameters={"iterations": 1})
     assert unrefined.provenance["report"]["context"].endswith("voxels, not refined, for that diverged")
