@@ -26,6 +26,9 @@ from MITOReconstructionLib.wfbp.warm import compile_kernels
 
 __all__ = ["FBP", "FBPParameters", "beams_at_a_time"]
 
+MOST_BEAMS, BLOCK_BYTES = 256, 192 << 20
+"""Beams that are backprojected by layers at a time, and bytes of them: the fewer, the more often the volume is fetched."""
+
 LARGE = 8_000_000
 """Voxels above which fewer beams are worked on at a time column by column, so that a run stops soon after it was asked to."""
 
@@ -45,7 +48,8 @@ class FBPParameters(Parameters):
 def beams_at_a_time(plan: ParallelPlan, grid: VolumeGrid) -> int:
     """How many parallel beams are filtered and backprojected together."""
     if layers_suit(plan, grid):
-        return 64
+        beam = 4 * len(plan.t) * plan.geometry.detector.rows
+        return max(4, min(MOST_BEAMS, BLOCK_BYTES // beam) // MOST) * MOST
     return 8 if grid.size > LARGE else 32
 
 

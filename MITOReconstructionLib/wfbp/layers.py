@@ -145,7 +145,7 @@ def _backproject(volume, origin, spacing, beams, first_beam, together, shared, t
             np.empty((TILE, 2), np.int64),
         )
         for item in range(worker, across * along * up, workers):
-            tile, block = divmod(item, up)
+            block, tile = divmod(item, across * along)  # a block's tiles are shared evenly: few blocks are seen at a time
             ix, iy, iz = (tile // along) * TILE, (tile % along) * TILE, block * BLOCK
             part = Tile(
                 origin[0] + ix * spacing[0],

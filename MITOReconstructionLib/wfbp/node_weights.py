@@ -12,7 +12,7 @@ from MITOReconstructionLib.wfbp.lanes import LANES, add, load, row_weight, share
 
 __all__ = ["BLOCK", "ROOM", "magnification", "node_weights"]
 
-BLOCK = 64
+BLOCK = 96
 """Voxels of a column that are worked on at a time; a multiple of LANES."""
 
 NEGLIGIBLE = 1e-4
