@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numba
+import numpy as np
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.methods.fbp import beams_at_a_time
+from MITOReconstructionLib.projectors import cpu, cpu_lanes
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
+from MITOReconstructionLib.wfbp import layers
 from MITOReconstructionLib.wfbp.backproject import beams_seeing
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu_sizes import GpuSizes, choose_sizes
+from MITOReconstructionLib.wfbp.lattice import FIELD, layer_distance
+from MITOReconstructionLib.wfbp.node_weights import BLOCK as TALL
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.stream import stream_bytes
 
@@ -29,10 +35,7 @@ BLOCK = 64 << 20
 """Bytes of projections that iterative methods work on at a time."""
 
 TILE = 4 << 20
-"""Bytes of a core's sums and layers in filtered backprojection."""
-
-SUMS = 48 << 20
-"""Bytes of the CPU projector's prefix sums."""
+"""Bytes of a core's sums and row weights in filtered backprojection; its layers come to that."""
 
 KEPT = 512 << 20
 """Bytes of data-sized arrays that iterative methods keep in memory at most; larger ones go to a temporary file."""
@@ -70,7 +73,7 @@ def peak_memory(request: Request) -> int:
     geometry = request.geometry
     volumes = int(getattr(request.method, "volumes", VOLUMES)) + (request.initial is not None)
     data = 4 * geometry.views * geometry.detector.columns * geometry.detector.rows
-    iterating = volumes * request.grid.nbytes + 2 * min(BLOCK, data) + min(SUMS, data) + BASE
+    iterating = volumes * request.grid.nbytes + 2 * min(BLOCK, data) + _projector_buffers(geometry) + BASE
     coarse = context_grid(request.grid, geometry) if getattr(request.parameters, "context", False) else None
     if coarse is None:
         return iterating
@@ -123,5 +126,28 @@ def _fbp_buffers(geometry: ScanGeometry, grid: VolumeGrid, padding: bool) -> int
     plan = ParallelPlan(geometry)
     first, last = beams_seeing(plan, grid)
     rays = len(plan.t)
-    at_work = int(numba.config.NUMBA_NUM_THREADS) * (RampFilter.design(rays, plan.t_step, padding=padding).scratch_bytes + TILE)
-    return stream_bytes(plan, first, last, beams_at_a_time(plan, grid)) + at_work + BASE
+    of_each = RampFilter.design(rays, plan.t_step, padding=padding).scratch_bytes + TILE + _layer_bytes(plan, grid)
+    return stream_bytes(plan, first, last, beams_at_a_time(plan, grid)) + int(numba.config.NUMBA_NUM_THREADS) * of_each + BASE
+
+
+def _layer_bytes(plan: ParallelPlan, grid: VolumeGrid) -> int:
+    """Bytes of a core's layers in filtered backprojection: every ray that meets a tile, on every layer there, where they lie closest."""
+    if not layers.layers_suit(plan, grid):
+        return 0
+    geometry, detector = plan.geometry, plan.geometry.detector
+    across = math.hypot(*(min(layers.TILE, count) * step for count, step in zip(grid.shape[:2], grid.spacing[:2], strict=True)))
+    radius, field = geometry.source_radius, min(FIELD * float(np.abs(plan.t).max()), 0.999 * geometry.source_radius)
+    nearest = radius - min(field, math.hypot(*(max(abs(grid.minimum[i]), abs(grid.maximum[i])) for i in (0, 1))))
+    middle = math.sqrt(radius**2 - field**2)
+    low, high = (middle / along - along / middle for along in (min(nearest + across, radius + field), nearest))
+    off_centre = 0.5 * detector.height / max(abs(detector.row_min), abs(detector.row_max))
+    count = (high - low) / (2.0 * off_centre * layer_distance(detector.rows)) + 3.0
+    return int(4 * TALL * count * min(len(plan.t), across / plan.t_step + 3.0))
+
+
+def _projector_buffers(geometry: ScanGeometry) -> int:
+    """Bytes that the CPU projector works on at a time: images of every core forward, a block of views back."""
+    rows = -(-geometry.detector.rows // cpu_lanes.LANES) * cpu_lanes.LANES
+    view = 4 * geometry.detector.columns * rows
+    forward, back = cpu.GROUP * int(numba.config.NUMBA_NUM_THREADS), max(1, cpu.BLOCK_BYTES // view)
+    return min(geometry.views, max(forward, back)) * view

@@ -27,7 +27,7 @@ __all__ = ["CpuBackend", "back", "forward"]
 BLOCK_SECONDS = 0.3  # aimed at between two calls of the caller's report
 VOXELS_PER_SECOND = 9e8  # of one core; only how work is cut depends on it
 GROUP = 4  # views that are projected together, so that a part of the volume is read once for them
-BLOCK_BYTES = 48 << 20  # prefix sums of a block of views
+BLOCK_BYTES = 48 << 20  # views that are made ready for back projection at a time
 
 
 def forward(

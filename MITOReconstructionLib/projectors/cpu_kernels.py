@@ -14,8 +14,7 @@ Long, Fessler, Balter, '3D forward and back-projection for X-ray CT using separa
 * the length that a ray gains by its cone angle, sqrt(L^2 + v^2) / L, is applied to whole detector images.
 
 Forward and back call the same functions for weights and positions, and overlap is symmetric in its two intervals:
-they are transposes by construction. Numba's cache notices changes of this file only: after a change
-of the others remove it, ``__pycache__/*.nb?``.
+they are transposes by construction.
 """
 
 from __future__ import annotations

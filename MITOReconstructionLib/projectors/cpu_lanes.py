@@ -19,7 +19,21 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["FRACTION", "LANES", "add", "load", "long_overlaps", "multiply_add", "read", "scale", "short_overlaps", "store", "write", "zero"]
+__all__ = [
+    "FRACTION",
+    "LANES",
+    "add",
+    "fetch",
+    "load",
+    "long_overlaps",
+    "multiply_add",
+    "read",
+    "scale",
+    "short_overlaps",
+    "store",
+    "write",
+    "zero",
+]
 
 LANES = 16
 """Floats in a vector: one AVX-512 register, two of AVX2, four of SSE or Neon."""

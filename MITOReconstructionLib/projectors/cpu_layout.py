@@ -48,9 +48,9 @@ class Scratch(NamedTuple):
 
     table: NDArray[np.float64]  # float64 (TABLE,): how a tile's columns meet the detector
     shares: NDArray[np.float32]  # (SHARES,): and what part of each falls on the detector's columns
-    weights: NDArray[np.float32]  # (columns,): of the detector columns that one voxel column falls on
+    weights: NDArray[np.float32]  # (columns + LEAST,): of the detector columns that one voxel column falls on
     line: NDArray[np.float32]  # (BEFORE + inputs + LANES + AFTER,): what is resampled, between zeros
-    out: NDArray[np.float32]  # (outputs + LANES,): resampled values
+    out: NDArray[np.float32]  # (outputs in whole vectors + LANES,): resampled values
 
 
 class Plan(NamedTuple):

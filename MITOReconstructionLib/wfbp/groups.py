@@ -29,13 +29,13 @@ MOST = 4
 """Beams that are taken together at most."""
 
 SAMPLES = 1.7
-"""Rays or rows that a voxel counts as at most below: coarser ones are to be as exact as those."""
+"""Rays, or rows, across a voxel at most in what follows: larger voxels get no wider bounds than those of that size."""
 
 RISE = 0.25
-"""Part of a voxel's height by which the source of one of them is higher or lower than the middle of all, at most."""
+"""Part of a voxel's height by which the source of one of the beams is higher or lower than the middle of all, at most."""
 
 TILT = 0.01
-"""Part by which a point is nearer to one of their sources than to the middle of all, at most."""
+"""Part of the source radius by which a point on the outermost ray is nearer to the source of one of the beams than to the middle."""
 
 ASIDE = 0.1
 """Part of a voxel by which a ray lies aside where it meets a layer, at most, because several layers share a sum."""

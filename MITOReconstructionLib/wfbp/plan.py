@@ -203,8 +203,9 @@ class ParallelPlan:
     @cached_property
     def axial_table(self) -> tuple[float, FLOATS]:
         """Axial position against rotation angle, as (first angle, values at steps of ``theta_step``)."""
-        first = self.theta_first + min(0.0, self.fan[0]) - self.theta_step
-        reach = self.theta_first + self.beams * self.theta_step + max(0.0, self.fan[1]) + self.theta_step
+        low, high = self.fan_angles[0], self.fan_angles[-1]  # of the rays: two even where the detector has a single column
+        first = self.theta_first + min(0.0, self.fan[0], float(low)) - self.theta_step
+        reach = self.theta_first + self.beams * self.theta_step + max(0.0, self.fan[1], float(high)) + self.theta_step
         count = math.ceil((reach - first) / self.theta_step) + 2
         angles = first + np.arange(count) * self.theta_step
         if self.geometry.is_circular:

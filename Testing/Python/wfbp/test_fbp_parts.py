@@ -72,6 +72,16 @@ def test_full_circle_wraps_round_and_a_short_scan_does_not() -> None:
     assert short.half_turn <= short.beams < 2 * short.half_turn
 
 
+def test_rays_beside_a_single_wide_column_are_within_the_tables() -> None:
+    """A beam has two rays at least: where there is one column, they lie beyond its centre, by many beams' angle here."""
+    angles = np.arange(300, dtype=np.float64) * 0.04
+    tables = beam_tables(ParallelPlan(ScanGeometry(angles, angles, 100.0, 0.0, Detector(1, 4, -0.5, 0.5, -3.0, 3.0, 100.0))))
+    place = np.array([[0], [tables.beams - 1]]) + tables.axial_offset + tables.fan_steps
+    assert np.ptp(tables.fan_steps) > 20
+    assert place.min() >= 0
+    assert place.max() < len(tables.axial) - 1
+
+
 def test_angles_that_turn_back_are_refused() -> None:
     geometry = small()
     angles = geometry.angles.copy()
