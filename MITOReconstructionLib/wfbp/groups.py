@@ -37,7 +37,7 @@ RISE = 0.25
 TILT = 0.01
 """Part of the source radius by which a point on the outermost ray is nearer to the source of one of the beams than to the middle."""
 
-ASIDE = 0.1
+ASIDE = 0.12
 """Part of a voxel by which a ray lies aside where it meets a layer, at most, because several layers share a sum."""
 
 SHARP = -0.65

@@ -24,6 +24,9 @@ class Holder(Protocol):
         ...
 
 
+LENT = 32
+"""Beams that are taken from a holder at a time; a whole number of the groups that are backprojected together."""
+
 _lent: dict[Hashable, tuple[Holder, Hashable]] = {}
 _lock = threading.Lock()
 
@@ -73,7 +76,7 @@ class SharedBeams:
         if self._holder is None or first >= last:
             yield from self.stream.blocks(first, last, monitor)
             return
-        plan, block = self.stream.plan, self.stream.block
+        plan, block = self.stream.plan, min(self.stream.block, LENT)
         taken = np.empty((block, len(plan.t), plan.geometry.detector.rows), dtype=np.float32)
         lacking = first
         for start in range(first, last, block):
