@@ -73,6 +73,7 @@ class Comparison:
     def fill(self, nodes: list[Node]) -> None:
         """Offer these volumes, but for the chosen one; where that was the other one, the two change places."""
         before, chosen = self.node, self._chosen()
+        compared = self._first, before
         if before is not None and before is chosen:
             before = self._first
         self._first = chosen
@@ -87,7 +88,8 @@ class Comparison:
         self.widget.visible = possible
         if self.compare_button.checked:
             if possible and before in self._nodes:
-                self._follow()
+                if (chosen, self.node) != compared:
+                    self._compare(True, spare_live=True)
             else:
                 self.compare_button.checked = False
 
@@ -99,15 +101,15 @@ class Comparison:
         if self.compare_button.checked:
             self._compare(True)
 
-    def _compare(self, on: bool) -> None:
+    def _compare(self, on: bool, *, spare_live: bool = False) -> None:
         first, second = self._chosen(), self.node
         self.compare_button.text = _("Stop comparing") if on else _("Compare")
         if first is None:
             return
         if on and second is not None:
-            self.session.compare(first, second, self.opacity.value / 100)
+            self.session.compare(first, second, self.opacity.value / 100, spare_live=spare_live)
         elif not on:
-            self.session.show_in_views(first)
+            self.session.show_in_views(first, spare_live=True)
 
     def _subtract(self) -> None:
         first, second = self._chosen(), self.node

@@ -180,8 +180,9 @@ class ScanScene:
         InputError
             When array and grid disagree, or the provenance cannot be kept.
         """
+        self.volumes = {part.node.GetName(): part for part in self.volumes.values() if part.alive}  # a renamed one is kept
         part = self.volumes.get(name)
-        if part is not None and part.alive:
+        if part is not None:
             part.show(array, grid, provenance)
             return part
         part = VolumePart(self.scene, self.scan.name, name)

@@ -46,8 +46,8 @@ def show_in_slices(scene: Scene, volume: Node | None, over: Node | None = None, 
 
 
 def set_opacity(scene: Scene, opacity: float) -> None:
-    """Set the opacity of what is shown over another volume, 0 to 1."""
-    for node in _composites(scene):
+    """Set the opacity of what is shown over another volume, 0 to 1; a live slice keeps its own."""
+    for node in _composites(scene, True):
         node.SetForegroundOpacity(float(opacity))
 
 

@@ -159,10 +159,10 @@ class VolumeActions:
 
     # ---- two of them -------------------------------------------------------------------------------------------------
 
-    def compare(self, first: Node, second: Node, opacity: float = 0.5) -> None:
-        """Show a volume in the slice views and another one over it, with an opacity of 0 to 1."""
-        show_in_slices(self.scene, first, second, opacity)
-        fit_slices(self.scene)
+    def compare(self, first: Node, second: Node, opacity: float = 0.5, *, spare_live: bool = False) -> None:
+        """Show a volume in the slice views and another one over it, with an opacity of 0 to 1; views of live slices may be spared."""
+        show_in_slices(self.scene, first, second, opacity, spare_live=spare_live)
+        fit_slices(self.scene, spare_live=spare_live)
 
     def difference(self, first: Node, second: Node) -> Node:
         """The node of a new volume, first - second, where both are; the second is resampled where its voxels are others.

@@ -182,9 +182,14 @@ def test_a_drag_while_a_reconstruction_runs(host: Host, loaded: Any) -> None:
         node_of("Red").SetSliceOffset(offset - 15.0 + step)
         host.process_events()
     live = loaded.live.live
-    host.wait_until(lambda: live._followed["Red"].volume.shown.complete and not live.engine.status().busy, SECONDS)
+
+    def at_rest() -> bool:
+        newest = live._followed["Red"].volume.shown
+        last = newest is not None and newest.plane.centre[2] == pytest.approx(offset + 14.0)
+        return last and newest.complete and not live.engine.status().busy
+
+    host.wait_until(at_rest, SECONDS)  # the last place of the drag is looked up by a timer, after the drag
     shown, done = live._followed["Red"].volume.shown, len(session.runs.going.residuals)
-    assert shown.plane.centre[2] == pytest.approx(offset + 14.0)
     host.wait_until(lambda: len(session.runs.going.residuals) > done, SECONDS)  # neither starves the other
     part.cancel_button.click()
     host.wait_until(lambda: session.job is None, SECONDS)

@@ -98,6 +98,43 @@ def test_live_views_are_left_alone_by_a_run_and_given_up_where_a_volume_is_shown
     assert slice_view("Red").mrmlSliceCompositeNode().GetBackgroundVolumeID() == volume.GetID()
 
 
+def test_a_comparison_leaves_live_views_alone_until_it_is_asked_for(host: Host, loaded: Any) -> None:
+    for _ in range(2):
+        run(host, loaded)
+    part, (first, second) = loaded.results.comparison, loaded.session.results()
+    part.compare_button.click()
+    look_through(host, loaded)
+    live = loaded.live.live
+    loaded.live.boxes["Yellow"].checked = False
+
+    def assert_followed() -> None:
+        host.process_events()
+        loaded.live.tick()
+        assert live.followed == ["Red", "Green"]
+        assert foreground(host, "Red") is live._followed["Red"].volume.node
+        assert slice_view("Red").mrmlSliceCompositeNode().GetForegroundOpacity() == 1.0
+
+    assert (foreground(host, "Yellow"), part.compare_button.checked) == (first, True)
+    first.SetName("renamed")
+    assert_followed()
+    part.opacity.value = 30
+    assert_followed()
+    assert slice_view("Yellow").mrmlSliceCompositeNode().GetForegroundOpacity() == pytest.approx(0.3)
+    loaded.results.list.setCurrentRow(0)
+    assert_followed()
+    assert foreground(host, "Yellow") is second
+    run(host, loaded)  # a new volume is shown by itself
+    third = loaded.session.results()[-1]
+    assert_followed()
+    yellow = slice_view("Yellow").mrmlSliceCompositeNode()
+    assert (yellow.GetBackgroundVolumeID(), yellow.GetForegroundVolumeID()) == (third.GetID(), None)
+    assert not part.compare_button.checked
+    part.compare_button.click()
+    loaded.live.tick()
+    assert loaded.live.live.followed == []
+    assert foreground(host, "Red") is part.node
+
+
 def test_pinned_slices_of_before_and_under_other_names_stay(host: Host, loaded: Any) -> None:
     look_through(host, loaded)
     loaded.live.pins.pin_button.click()

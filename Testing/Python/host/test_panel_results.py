@@ -308,3 +308,13 @@ def test_the_difference_on_two_grids(one: Any) -> None:
     one.results.comparison.other.currentIndex = one.results.comparison.other.count - 1
     one.results.comparison.difference_button.click()
     assert "expected volumes with a place in common" in one.results.status.text
+
+
+def test_a_renamed_volume_is_kept_when_its_method_runs_again(one: Any) -> None:
+    (first,) = one.session.results()
+    first.SetName("to be kept")
+    before = one.session.volume(first)
+    second = reconstruct(one, grid=COARSE)
+    assert [node.GetName() for node in one.session.results()] == ["to be kept", "fbp"]
+    np.testing.assert_array_equal(one.session.volume(first).array, before.array)
+    assert one.session.volume(second).grid == COARSE
