@@ -101,6 +101,19 @@ def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 @intrinsic
+def prefetch(_typing: Any, array: Any, index: Any) -> Any:
+    """Begin to fetch ``array[index]`` into the second cache; the index may lie anywhere."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place = builder.bitcast(_address(context, builder, signature.args[0], values[0], values[1]), ir.IntType(8).as_pointer())
+        read, near, data = (ir.Constant(INT32, value) for value in (0, 2, 1))
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), place, read, near, data)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+@intrinsic
 def zero(_typing: Any) -> Any:
     """A vector of zeros."""
     return lanes(), lambda context, builder, signature, values: ir.Constant(FLOATS, [0.0] * LANES)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.aligned import aligned
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.rebin import cubic_weights, gather_beams, move_rows, spread_views
@@ -153,7 +154,7 @@ class BeamStream:
         layout = _Layout.make(self.plan, first, last, self.block)
         detector = self.plan.geometry.detector
         rings = np.empty((int(layout.sizes.sum()), detector.rows), dtype=np.float32)
-        beams = np.empty((min(self.block, last - first), len(self.plan.t), detector.rows), dtype=np.float32)
+        beams = aligned((min(self.block, last - first), len(self.plan.t), detector.rows))
         start = first
         readers = _Readers(self, layout, rings)
         with closing(readers):
