@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import numba
@@ -91,6 +92,15 @@ class BinnedScan(Scan):
                     self._there[view] = True
         return out
 
+    def announce(self, first: int, last: int) -> None:
+        """As :meth:`Scan.announce`, of the views that are not kept."""
+        for view in first + np.flatnonzero(~self._there[first:last]):
+            self._scan.announce(int(view) * self.stride, int(view) * self.stride + 1)
+
+    def stamp(self) -> Hashable:
+        """That of the scan it is made of."""
+        return self._scan.stamp()
+
 
 def shifted_axis(geometry: ScanGeometry, offset: float) -> ScanGeometry:
     """The geometry of a detector on which the rotation axis is seen ``offset`` mm from where column coordinate 0 is."""
@@ -142,6 +152,14 @@ class TiltedScan(Scan):
             _look_up(view, self._rows, between)
             _look_up(between.T, self._columns.T, view.T)
         return out
+
+    def announce(self, first: int, last: int) -> None:
+        """As :meth:`Scan.announce`."""
+        self._scan.announce(first, last)
+
+    def stamp(self) -> Hashable:
+        """That of the scan whose detector is turned."""
+        return self._scan.stamp()
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -14,6 +14,7 @@ from MITOReconstructionLib import InputError, Scan, VolumeGrid, mito_geometry, o
 from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, Plane, SliceResult, open_growing
 from MITOReconstructionLib.live.level import Level
 from MITOReconstructionLib.live.once import reconstruct_slice
+from MITOReconstructionLib.live.pyramid import BinnedScan, TiltedScan
 
 EXACT = 1e-4 * MU
 PATIENCE = 120.0
@@ -244,6 +245,33 @@ def test_views_kept_in_a_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
     growing.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tilted_detector_while_views_come(tmp_path: Path) -> None:
+    """Previews and final images of views that are turned back; the disk is told of them ahead as of any other views."""
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    sinogram, finished, settings = folder / "sinogram.npy", open_scan(folder), LiveSettings(tilt=1.5)
+    whole, plane, told, follow = sinogram.read_bytes(), axial(0.0, shape=(16, 16), spacing=8.0), set(), Follower()
+
+    class Telling(GrowingScan):
+        def announce(self, first: int, last: int) -> None:
+            told.update(range(first, last))
+            super().announce(first, last)
+
+    sinogram.write_bytes(whole[: len(whole) // 2])
+    with LiveSlices(Telling._of_folder(folder, "telling"), settings, callback=follow) as live:
+        live.request("Red", plane)
+        assert live.wait(PATIENCE)
+        assert told
+        assert max(told) < finished.geometry.views // 2
+        sinogram.write_bytes(whole)
+        last = follow.until_complete()
+    assert np.abs(last.image - reconstruct_slice(finished, plane, settings).image).max() < EXACT
+    small = BinnedScan(TiltedScan(finished, 0.01))
+    assert small.stamp() == finished.stamp()
+    sinogram.unlink()
+    with pytest.raises(InputError, match=r"sinogram.npy: expected the file as it was"):
+        small.stamp()
 
 
 def test_closing_ends_the_subscription() -> None:
