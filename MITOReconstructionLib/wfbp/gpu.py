@@ -6,6 +6,7 @@ volume that does not fit is done in slabs along z, each from the beams that see 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from MITOReconstructionLib.wfbp.backproject import BeamTables, beams_seeing
 from MITOReconstructionLib.wfbp.coverage import direction_stride
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu_beams import LANES, VOXELS, GpuBeams, GpuWork
-from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes, most_partners
+from MITOReconstructionLib.wfbp.gpu_sizes import MOST_BLOCKS, choose_sizes, most_partners
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
 __all__ = ["GpuBackprojection", "GpuSlab", "filtered_backprojection", "sight_numbers", "sight_tables"]
@@ -93,30 +94,32 @@ class GpuBackprojection:
         step = len(slab.own)
         with self.work.timed("backprojection", self.work.compute):
             for first in range(0, len(beams), step):
-                part = beams[first : first + step]
-                self._tabulate(slab, first_beam + first, len(part))
-                self._add(slab, part)
+                some = beams[first : first + step]
+                for part in _parts(slab):
+                    self._tabulate(part, first_beam + first, len(some))
+                    self._add(part, some)
 
     def fill_unseen(self, slab: GpuSlab, value: float) -> int:
         """Set the voxels that some direction does not see, and count them; see :func:`MITOReconstructionLib.wfbp.coverage.fill_unseen`."""
         t, work = self.tables, self.work
-        (x, y, z), (dx, dy, dz) = slab.grid.origin, slab.grid.spacing
-        nx, ny, nz = slab.grid.shape
         theta = t.theta_first + np.arange(t.half_turn) * t.theta_step
         directions = work.sent(np.stack([np.cos(theta), np.sin(theta)], axis=-1))
         tables = [work.sent(table) for table in (t.reach, t.distance, t.fan_steps, t.axial)]
-        counts = work.sent(np.zeros(nx, np.int32))
-        numbers = (
-            *(np.int32(n) for n in (nx, ny, nz)),
-            *(np.float64(n) for n in (x, dx, y, dy, z, dz)),
+        plan_numbers = (
             *(np.int32(n) for n in (t.beams, t.half_turn, direction_stride(t), len(t.reach))),
             *(np.float64(n) for n in (t.t_first, t.t_step, t.axial_offset, t.row_middle, t.row_reach)),
             np.float32(value),
         )
-        blocks = (-(-nz // (32 * FILLERS[0])), -(-ny // FILLERS[1]), nx)
-        with work.timed("coverage", work.compute):
-            work.launch("fill_unseen", blocks, (*FILLERS, 1), slab.values, counts, directions, *tables, *numbers)
-        return int(counts.get(stream=work.compute).sum(dtype=np.int64))
+        unseen = 0
+        for part in _parts(slab):
+            (x, y, z), (dx, dy, dz), (nx, ny, nz) = part.grid.origin, part.grid.spacing, part.grid.shape
+            counts = work.sent(np.zeros(nx, np.int32))
+            numbers = (*(np.int32(n) for n in (nx, ny, nz)), *(np.float64(n) for n in (x, dx, y, dy, z, dz)), *plan_numbers)
+            blocks = (-(-nz // (32 * FILLERS[0])), -(-ny // FILLERS[1]), nx)
+            with work.timed("coverage", work.compute):
+                work.launch("fill_unseen", blocks, (*FILLERS, 1), part.values, counts, directions, *tables, *numbers)
+            unseen += int(counts.get(stream=work.compute).sum(dtype=np.int64))
+        return unseen
 
     def _tabulate(self, slab: GpuSlab, first_beam: int, count: int) -> None:
         t = self.tables
@@ -143,6 +146,17 @@ class GpuBackprojection:
         )
         blocks = (-(-nz // (LANES * VOXELS)), -(-ny // COLUMNS), nx)
         self.work.launch("backproject", blocks, (LANES, COLUMNS, 1), slab.values, beams, slab.own, slab.others, *numbers)
+
+
+def _parts(slab: GpuSlab) -> Iterator[GpuSlab]:
+    """A volume in parts along x, in which a launch has a block of threads for each x; nearly always the whole."""
+    nx, ny, nz = slab.grid.shape
+    if nx <= MOST_BLOCKS:
+        yield slab
+        return
+    for first in range(0, nx, MOST_BLOCKS):
+        last = min(first + MOST_BLOCKS, nx)
+        yield slab._replace(grid=slab.grid.region((first, 0, 0), (last, ny, nz)), values=slab.values[first:last])
 
 
 def sight_tables(work: GpuWork, plan: ParallelPlan, tables: BeamTables) -> tuple[Any, Any]:

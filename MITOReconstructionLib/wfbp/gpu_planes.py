@@ -107,7 +107,7 @@ class GpuPlanes:
             *sight_numbers(t),
             *(np.float32(length) for length in (t.row_reach, t.row_pitch, t.distance.min())),
         )
-        blocks = (_parts(t.half_turn, THREADS), tiles, len(planes))
+        blocks = (tiles, _parts(t.half_turn, THREADS), len(planes))
         work.launch("mark_tiles", blocks, (THREADS, 1, 1), ranges, seeing, *arrays, *self._tables, *numbers)
         seen = seeing.get(stream=work.compute) != 0
         return GpuPlaneSums(planes, seen, pixels, tiles, across, parts, sums, unseen, ranges, *arrays)
@@ -119,15 +119,16 @@ class GpuPlanes:
         stride = direction_stride(t) if check else 0
         n, m = (max(plane.image.shape[axis] for plane in sums.planes) for axis in (0, 1))
         _, t_offset, *others = sight_numbers(t)
-        share = _parts(last - first, sums.parts)
+        share, patches = _parts(last - first, sums.parts), _parts(m, PATCH)
         numbers = (
-            *(np.int32(count) for count in (sums.pixels, sums.tiles, sums.across, BITS, sums.parts, share, first, last, stride)),
+            *(np.int32(count) for count in (sums.pixels, sums.tiles, sums.across, BITS, patches, sums.parts, share)),
+            *(np.int32(count) for count in (first, last, stride)),
             *(np.int32(count) for count in (*ready, t.half_turn, rays, rows)),
             *(t_offset, *others),
             *(np.float32(number) for number in (1.0 / t.row_half, t.row_reach / t.row_half, t.theta_step)),
         )
         arrays = (sums.sums, sums.unseen, *store, sums.ranges, sums.places, sums.shapes, *self._tables)
-        blocks = (_parts(m, PATCH), _parts(n, PATCH), len(sums.planes) * sums.parts)
+        blocks = (_parts(n, PATCH) * patches, 1, len(sums.planes) * sums.parts)
         with self.work.timed("backprojection", self.work.compute):
             self.work.launch("add_planes", blocks, (PATCH * PATCH, 1, 1), *arrays, *numbers)
 
