@@ -326,7 +326,7 @@ extern "C" __global__ void __launch_bounds__(256)
                const int* __restrict__ slots, const int2* __restrict__ ranges, const double* __restrict__ planes,
                const int2* __restrict__ shapes, const float2* __restrict__ directions, const float4* __restrict__ ray_table,
                const float* __restrict__ axial, int pixels, int tiles, int across, int bits, int patches, int parts, int share,
-               int first, int last, int stride, int ready_first, int ready_last, int half_turn, int rays, int rows, float t_offset,
+               int first, int last, int stride, int ready_first, int ready_last, int half_turn, int rows, int rays, float t_offset,
                float per_t, int axial_first, float axial_part, float row_middle, float per_half, float limit, float theta_step) {
   const int thread = threadIdx.x, patch = blockIdx.x, plane = blockIdx.z / parts, part = blockIdx.z % parts;
   const int i = 16 * (patch / patches) + 4 * (thread >> 6) + (thread >> 3 & 3);
