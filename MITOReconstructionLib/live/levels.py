@@ -59,19 +59,15 @@ class Levels:
         folder: str | os.PathLike[str] | None,
         device: LiveDevice | None = None,
     ) -> None:
-        self.settings = settings
-        self.full = Level(scan, settings, limit if between is None else limit - limit // 8, folder, device)
-        self.middle = None
+        self.settings, views = settings, scan.geometry.views
+        coarse, middle = None, None
+        with contextlib.suppress(InputError):  # too few views once most are left out
+            coarse = Level(binned, settings, UNLIMITED, None, device, views=views, stride=binned.stride, bin=binned.bins[0])
         if between is not None:
-            views = scan.geometry.views
             with contextlib.suppress(InputError):  # too few views, or no room for two blocks
-                self.middle = Level(between, settings, limit // 8, None, device, views=views, stride=between.stride, bin=between.bins[0])
-        try:
-            self.coarse = Level(
-                binned, settings, UNLIMITED, None, device, views=scan.geometry.views, stride=binned.stride, bin=binned.bins[0]
-            )
-        except InputError:  # too few views once most are left out
-            self.coarse = self.full
+                middle = Level(between, settings, limit // 8, None, device, views=views, stride=between.stride, bin=between.bins[0])
+        self.full = Level(scan, settings, limit if between is None else limit - limit // 8, folder, device)  # last: it may have a file
+        self.coarse, self.middle = coarse or self.full, middle
         self._end_lending = None
         if not settings.tilt and not settings.axis_offset:
             key = beams_key(scan, self.full.views, settings.filter_type, settings.frequency_scaling, True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from live_cases import MU, attenuation, axial, flat
 
-from MITOReconstructionLib import InputError, Monitor, Scan, WorkError
-from MITOReconstructionLib.live import LiveSettings
+from MITOReconstructionLib import InputError, Monitor, Scan, WorkError, mito_geometry
+from MITOReconstructionLib.live import GrowingScan, LiveSettings
 from MITOReconstructionLib.live.cache import BeamCache
 from MITOReconstructionLib.live.level import Level, plane_sums
 from MITOReconstructionLib.live.once import reconstruct_slice
@@ -109,6 +111,48 @@ def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("os.posix_fallocate", full, raising=False)
     with pytest.raises(WorkError, match=r"no room for a cache of .*: No space left on device"):
         BeamCache(4 * BLOCK, RAYS, ROWS, 4 * BLOCK * BYTES, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(params=["posix_fallocate", "posix_fallocate that cannot", "written"])
+def reserving(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systems that reserve room, and those where it has to be written."""
+    if request.param == "posix_fallocate":
+        if not hasattr(os, "posix_fallocate"):
+            pytest.skip("this system has none")
+    elif request.param == "written":
+        monkeypatch.delattr("os.posix_fallocate", raising=False)
+    else:
+
+        def cannot(*_: int) -> None:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+        monkeypatch.setattr("os.posix_fallocate", cannot, raising=False)
+
+
+@pytest.mark.usefixtures("reserving")
+def test_no_room_is_an_error_and_not_the_end_of_the_process(tmp_path: Path) -> None:
+    """A write to a mapped file for which the disk has no room would be a signal that ends everything (SIGBUS)."""
+    resource = pytest.importorskip("resource")
+    geometry = mito_geometry(24, centre=0.0, turns=1.5)
+    nbytes = 4 * geometry.views * geometry.detector.columns * geometry.detector.rows
+    growing = GrowingScan(geometry, folder=tmp_path)
+    cache = BeamCache(4000, RAYS, ROWS, 4000 * BYTES, tmp_path)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 2
+    assert all(file.stat().st_blocks * 512 >= file.stat().st_size for file in files)  # no holes
+    assert sorted(file.stat().st_size for file in files) == sorted([nbytes, 4000 * BYTES + 2])
+    growing.close()
+    cache.close()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(WorkError, match=r"no room for a cache of 273.4 KiB: File too large"):
+            BeamCache(4000, RAYS, ROWS, 4000 * BYTES, tmp_path)
+        with pytest.raises(WorkError, match=r"no room for the views of .*: File too large"):
+            GrowingScan(geometry, folder=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
 
 
