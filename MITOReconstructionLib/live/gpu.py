@@ -157,6 +157,10 @@ class GpuLevel:
         """Keep these beams until the next call."""
         self._places.hold(beams)
 
+    def forget(self) -> None:
+        """Forget every beam."""
+        self._places.clear()
+
     def beams(self, first: int, last: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read, rebin and filter beams: blocks of (index of the first, float32 (beams, rays, rows)) on the computer."""
         blocks = self._stream.blocks(first, last, Monitor())

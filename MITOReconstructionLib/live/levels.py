@@ -59,7 +59,7 @@ class Levels:
         folder: str | os.PathLike[str] | None,
         device: LiveDevice | None = None,
     ) -> None:
-        self.settings, views = settings, scan.geometry.views
+        self.settings, self._binned, views = settings, binned, scan.geometry.views
         coarse, middle = None, None
         with contextlib.suppress(InputError):  # too few views once most are left out
             coarse = Level(binned, settings, UNLIMITED, None, device, views=views, stride=binned.stride, bin=binned.bins[0])
@@ -124,6 +124,13 @@ class Levels:
         for level in (self.coarse, self.middle, self.full):
             if level is not None:
                 level.rest()
+
+    def forget(self) -> None:
+        """Forget everything that was read: it is another recording's."""
+        for level in (self.coarse, self.middle, self.full):
+            if level is not None:
+                level.forget()
+        self._binned.forget()
 
     def leave_gpu(self) -> None:
         """Let go of what is on the GPU."""

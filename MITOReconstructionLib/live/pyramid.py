@@ -92,6 +92,10 @@ class BinnedScan(Scan):
                     self._there[view] = True
         return out
 
+    def forget(self) -> None:
+        """Forget what is kept; what is read next is another recording."""
+        self._there[:] = False
+
     def announce(self, first: int, last: int) -> None:
         """As :meth:`Scan.announce`, of the views that are not kept."""
         for view in first + np.flatnonzero(~self._there[first:last]):
