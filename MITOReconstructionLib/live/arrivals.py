@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.2
 
 
 class Arrivals:
-    """Follows a scan for an engine. Everything but :meth:`look` and :meth:`close` is for who holds ``changed``.
+    """Follows a scan for an engine, whose thread alone calls :meth:`look` and, holding ``changed``, :meth:`take`.
 
     Parameters
     ----------

@@ -171,11 +171,11 @@ class Worker:
         if anew and self._levels is not None:
             self._levels.forget()
         with self.changed:
-            if self._arrivals.take(found):
-                self._ahead = True
             if anew:
                 self._begin_anew()
-            self._renew()
+            if self._arrivals.take(found):
+                self._ahead = True
+                self._renew()
             self.changed.notify_all()
 
     def _begin_anew(self) -> None:
