@@ -96,11 +96,6 @@ class BinnedScan(Scan):
         """Forget what is kept; what is read next is another recording."""
         self._there[:] = False
 
-    def announce(self, first: int, last: int) -> None:
-        """As :meth:`Scan.announce`, of the views that are not kept."""
-        for view in first + np.flatnonzero(~self._there[first:last]):
-            self._scan.announce(int(view) * self.stride, int(view) * self.stride + 1)
-
     def stamp(self) -> Hashable:
         """That of the scan it is made of."""
         return self._scan.stamp()
