@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from live_cases import Gate, axial
 
 from MITOReconstructionLib import Scan
-from MITOReconstructionLib.live import LiveSettings, LiveSlices, Plane
+from MITOReconstructionLib.live import LiveSettings, LiveSlices, Plane, SliceResult
 from MITOReconstructionLib.live.plugins import Plugin, PluginStep
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.parallel import Turns
@@ -56,6 +57,23 @@ def test_closing_need_not_wait_for_a_plugin(small: Scan) -> None:
         live.request("Red", axial())
     gate.opened.set()
     live.close()  # waits now
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a thread that waits is not interrupted there")
+def test_a_script_that_is_interrupted_leaves_nothing_to_do(small: Scan) -> None:
+    gate, results = Gate(), []
+
+    def interrupt(result: SliceResult) -> None:
+        results.append(result.level)
+        _thread.interrupt_main()
+        gate()
+
+    with LiveSlices(small, callback=interrupt) as live:
+        with pytest.raises(KeyboardInterrupt):
+            live.reconstruct(axial())
+        gate.opened.set()
+        assert live.wait(PATIENCE)
+    assert results == ["preview"]
 
 
 def test_an_engine_that_nobody_has_ends(small: Scan) -> None:
