@@ -19,7 +19,8 @@ from MITOReconstructionLib.wfbp.shared import beams_key, lend
 
 __all__ = ["Levels"]
 
-UNLIMITED = 1 << 62
+COARSE_BYTES = 1 << 30
+"""Bytes that the beams of the binned scan take at most. Those of a MITO scan take a fifth of that."""
 
 WORTH = 0.1
 """Share of half a turn of beams that has to be lacking for an image in between to be worth making."""
@@ -37,7 +38,7 @@ class Levels:
         A finer one, for better previews while the scan's own beams are filtered.
     settings : LiveSettings
     limit : int
-        Bytes for the scan's own beams and an eighth of it for those in between; those of the binned one are few, and all kept.
+        Bytes for the scan's own beams and an eighth of it for those in between; those of the binned one are few, and kept beside them.
     folder : path, optional
         Where to keep the scan's own beams in place of memory.
     device : LiveDevice, optional
@@ -62,7 +63,7 @@ class Levels:
         self.settings, self._binned, views = settings, binned, scan.geometry.views
         coarse, middle = None, None
         with contextlib.suppress(InputError):  # too few views once most are left out
-            coarse = Level(binned, settings, UNLIMITED, None, device, views=views, stride=binned.stride, bin=binned.bins[0])
+            coarse = Level(binned, settings, COARSE_BYTES, None, device, views=views, stride=binned.stride, bin=binned.bins[0])
         if between is not None:
             with contextlib.suppress(InputError):  # too few views, or no room for two blocks
                 middle = Level(between, settings, limit // 8, None, device, views=views, stride=between.stride, bin=between.bins[0])
@@ -90,7 +91,7 @@ class Levels:
             When the scan cannot be read.
         """
         first, last = self.coarse.ready(arrived, False)
-        if self.coarse is not self.full and self.coarse.fill(first, last):
+        if self.coarse is not self.full and self.coarse.room and self.coarse.fill(first, last):
             return True
         full = self.full
         first, last = full.ready(arrived, False)

@@ -19,6 +19,9 @@ __all__ = ["BinnedScan", "TiltedScan", "shifted_axis"]
 COLUMNS, ROWS, DIRECTIONS = 260, 32, 160
 """Columns, rows and views per half turn that a binned scan keeps at least, where the scan has them."""
 
+KEPT_BYTES = 1 << 30
+"""Bytes that the views of a binned scan may take in memory."""
+
 
 class BinnedScan(Scan):
     """Every ``stride``-th view of a scan, its pixels averaged over bins.
@@ -33,7 +36,7 @@ class BinnedScan(Scan):
     detail : int
         So many times ``COLUMNS``, ``ROWS`` and ``DIRECTIONS`` are kept.
     keep : bool
-        Whether what was read once is kept in memory.
+        Whether what was read once is kept in memory, where all of it has room in :data:`KEPT_BYTES`.
     """
 
     def __init__(self, scan: Scan, detail: int = 1, *, keep: bool = True) -> None:
@@ -61,6 +64,7 @@ class BinnedScan(Scan):
             geometry.angles[index], geometry.axial_positions[index], geometry.source_radius, geometry.detector_radius, binned
         )
         shape = (len(index), across, along)
+        keep = keep and 4 * math.prod(shape) <= KEPT_BYTES
         kept = np.empty(shape, dtype=np.float32) if keep else np.broadcast_to(np.float32(np.nan), shape)
         super().__init__(scan.name, small, scan.default_grid, kept)
         for name, value in {
