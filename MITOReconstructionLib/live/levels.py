@@ -20,7 +20,7 @@ from MITOReconstructionLib.wfbp.shared import beams_key, lend
 __all__ = ["Levels"]
 
 COARSE_BYTES = 1 << 30
-"""Bytes that the beams of the binned scan take at most. Those of a MITO scan take a fifth of that."""
+"""Bytes that the beams of the binned scan take at most. Those of a MITO scan of 4.5 turns take 35 MiB."""
 
 WORTH = 0.1
 """Share of half a turn of beams that has to be lacking for an image in between to be worth making."""

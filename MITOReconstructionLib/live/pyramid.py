@@ -20,7 +20,7 @@ COLUMNS, ROWS, DIRECTIONS = 260, 32, 160
 """Columns, rows and views per half turn that a binned scan keeps at least, where the scan has them."""
 
 KEPT_BYTES = 1 << 30
-"""Bytes that the views of a binned scan may take in memory."""
+"""Bytes that the views of a binned scan may take in memory. Those of a MITO scan of 4.5 turns take 75 MiB."""
 
 
 class BinnedScan(Scan):
