@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -65,7 +65,7 @@ def test_a_script_that_is_interrupted_leaves_nothing_to_do(small: Scan) -> None:
 
     def interrupt(result: SliceResult) -> None:
         results.append(result.level)
-        _thread.interrupt_main()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         gate()
 
     with LiveSlices(small, callback=interrupt) as live:
