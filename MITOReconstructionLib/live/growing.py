@@ -195,7 +195,8 @@ def open_growing(folder: str | os.PathLike[str], *, name: str | None = None) -> 
 
     The header of sinogram.npy may state the final shape or any other number of views; what counts is how long the file is. It is
     looked at whenever :attr:`GrowingScan.arrived` is asked for, which the engine does a few times a second. So a file that was made
-    in its full length at once, to be filled later, will not do: give its views to :meth:`GrowingScan.add_view`.
+    in its full length at once, to be filled later, will not do: give its views to :meth:`GrowingScan.add_view`. A file that becomes
+    shorter is another recording: the engine forgets what it has read of it.
 
     Raises
     ------
