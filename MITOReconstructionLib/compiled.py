@@ -12,8 +12,8 @@ from pathlib import Path
 
 __all__ = ["CALLED", "KERNELS", "drop_outdated"]
 
-CALLED = ("projectors", "wfbp")
-"""Folders with functions that kernels of other files call."""
+CALLED = ("simd.py", "projectors/*.py", "wfbp/*.py")
+"""Files with functions that kernels of other files call."""
 
 KERNELS = ("live", "methods", "projectors", "scan", "wfbp")
 """Folders with kernels."""
@@ -33,7 +33,7 @@ def drop_outdated(library: Path) -> int:
     int
         How many were removed.
     """
-    changed = [source.stat().st_mtime_ns for folder in CALLED for source in (library / folder).glob("*.py")]
+    changed = [source.stat().st_mtime_ns for pattern in CALLED for source in library.glob(pattern)]
     newest, dropped = max((date for date in changed if date <= time.time_ns()), default=0), 0  # a date to come says nothing
     for folder in KERNELS:
         for index in (library / folder / "__pycache__").glob("*.nbi"):
