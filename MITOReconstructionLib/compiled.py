@@ -33,8 +33,11 @@ def drop_outdated(library: Path) -> int:
     int
         How many were removed.
     """
-    changed = [source.stat().st_mtime_ns for pattern in CALLED for source in library.glob(pattern)]
-    newest, dropped = max((date for date in changed if date <= time.time_ns()), default=0), 0  # a date to come says nothing
+    changed = [0]
+    for source in (source for pattern in CALLED for source in library.glob(pattern)):
+        with contextlib.suppress(OSError):  # an editor's link to nowhere, or just replaced
+            changed.append(source.stat().st_mtime_ns)
+    newest, dropped = max(date for date in changed if date <= time.time_ns()), 0  # a date to come says nothing
     for folder in KERNELS:
         for index in (library / folder / "__pycache__").glob("*.nbi"):
             with contextlib.suppress(OSError):  # another process may be quicker, or the folder is not ours to change

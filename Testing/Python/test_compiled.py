@@ -94,6 +94,13 @@ def test_what_kernels_call_in_other_files_is_watched() -> None:
     assert {path.parent.name for path in compiling - {folder / "simd.py"}} == set(compiled.KERNELS)
 
 
+def test_a_source_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    """As the link to nowhere that Emacs leaves beside a file which is being changed."""
+    package = library(tmp_path, "scanner")
+    (package / "wfbp" / ".#kernels.py").symlink_to(tmp_path / "nowhere")
+    assert drop_outdated(package) == 0
+
+
 def test_the_library_does_it_when_it_is_imported() -> None:
     folder = Path(MITOReconstructionLib.__file__).parent / "wfbp" / "__pycache__"
     folder.mkdir(exist_ok=True)
