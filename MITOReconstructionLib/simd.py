@@ -16,9 +16,9 @@ from typing import Any
 
 import numba
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, register_model
 
 __all__ = [
@@ -52,7 +52,8 @@ LANES = 16
 FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 FLOATS, INTS, LONGS = ir.VectorType(FLOAT, LANES), ir.VectorType(INT32, LANES), ir.VectorType(INT64, LANES)
 
-PICKS = numba.config.CPU_NAME is None and bool(get_host_cpu_features().get("avx512f", False))
+_FEATURES: str = get_host_cpu_features() if numba.config.CPU_FEATURES is None else numba.config.CPU_FEATURES
+PICKS = numba.config.CPU_NAME is None and "+avx512f" in _FEATURES.split(",")
 """Whether kernels are compiled for a processor that picks from two registers at once (AVX-512)."""
 
 
