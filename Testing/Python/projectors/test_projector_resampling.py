@@ -71,6 +71,16 @@ def test_whole_vectors_may_begin_fifteen_outputs_before_the_inputs(step: float) 
     assert not made[:15].any()
 
 
+def test_a_line_may_be_as_long_as_memory_is() -> None:
+    size, tail = 9_000_000, 30
+    source = np.zeros(size, np.float32)
+    source[-tail:] = np.random.default_rng(3).random(tail)
+    for step in (0.5, 1.7):
+        count = int(20 / step)
+        made = resample(source, size - 20.25, step, count)
+        np.testing.assert_allclose(made, overlap_sums(source[-tail:], tail - 20.25, step, count), atol=1e-5)
+
+
 CHECK = """
 import os
 import subprocess
