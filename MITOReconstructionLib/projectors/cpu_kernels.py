@@ -26,7 +26,6 @@ from MITOReconstructionLib.projectors.cpu_footprints import (
     BASE,
     COUNT,
     FACTOR,
-    FAST,
     ORIGIN,
     ROW_FIRST,
     ROW_LAST,
@@ -44,15 +43,13 @@ from MITOReconstructionLib.projectors.cpu_footprints import (
     column_weights,
     footprints,
 )
-from MITOReconstructionLib.projectors.cpu_lanes import LANES, add, fetch, load, multiply_add, read, scale, store, write
+from MITOReconstructionLib.projectors.cpu_lanes import COMPILE, LANES, add, fetch, load, multiply_add, read, scale, store, write
 from MITOReconstructionLib.projectors.cpu_layout import Scratch, View
 from MITOReconstructionLib.projectors.cpu_resample import AFTER, BEFORE, aligned, close, copy_run, overlaps, whole_vectors
 
 __all__ = ["back_views", "forward_views"]
 
-device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
-kernel = numba.njit(parallel=True, nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-
+device, kernel = numba.njit(**COMPILE), numba.njit(parallel=True, cache=True, **COMPILE)
 
 LEAST = 4  # weights that are written for each footprint
 AHEAD = 2  # voxel columns that are fetched into the cache before they are worked on

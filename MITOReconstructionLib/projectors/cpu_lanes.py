@@ -37,6 +37,7 @@ from MITOReconstructionLib.simd import (
 )
 
 __all__ = [
+    "COMPILE",
     "FRACTION",
     "LANES",
     "add",
@@ -56,6 +57,10 @@ FRACTION = 26
 """Binary digits behind the point of places along a line; the five before it count what a vector may reach."""
 
 FAST = ("contract", "nsz", "arcp")
+"""What LLVM may change about sums and products; NaN and infinity stay what they are."""
+
+COMPILE: dict[str, Any] = {"nogil": True, "fastmath": set(FAST), "error_model": "numpy"}
+"""How all functions of the CPU projector are compiled."""
 
 add, multiply_add = make_add(FAST), make_multiply_add(FAST)
 

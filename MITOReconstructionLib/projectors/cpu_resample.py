@@ -11,12 +11,22 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from MITOReconstructionLib.projectors.cpu_lanes import FRACTION, LANES, load, long_overlaps, read, short_overlaps, store, write, zero
+from MITOReconstructionLib.projectors.cpu_lanes import (
+    COMPILE,
+    FRACTION,
+    LANES,
+    load,
+    long_overlaps,
+    read,
+    short_overlaps,
+    store,
+    write,
+    zero,
+)
 
 __all__ = ["AFTER", "BEFORE", "aligned", "close", "copy_run", "overlaps", "whole_vectors"]
 
-FAST = {"contract", "nsz", "arcp"}
-device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
+device = numba.njit(**COMPILE)
 
 BEFORE = 48  # zeros before a line: outputs of a vector may begin up to LANES steps, of at most 2, before its first input
 AFTER = 48  # zeros after it: a vector that begins within its last input reads that far
