@@ -31,7 +31,6 @@ __all__ = [
     "PICKS",
     "Lanes",
     "addresses",
-    "call",
     "constant",
     "gather",
     "lanes",
@@ -97,7 +96,7 @@ def store_at(builder: Any, vector: Any, pointer: Any) -> None:
     builder.store(vector, builder.bitcast(pointer, FLOATS.as_pointer()), align=4)
 
 
-def call(builder: Any, name: str, result: Any, *values: Any) -> Any:
+def _call(builder: Any, name: str, result: Any, *values: Any) -> Any:
     """Call one of LLVM's functions."""
     kind = ir.FunctionType(result, [value.type for value in values])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
@@ -125,12 +124,12 @@ def gather(builder: Any, places: Any, offset: int = 0) -> Any:
         places = builder.add(places, ir.Constant(LONGS, [4 * offset] * LANES))
     pointers, mask = ir.VectorType(FLOAT.as_pointer(), LANES), ir.VectorType(ir.IntType(1), LANES)
     rest = ir.Constant(INT32, 4), ir.Constant(mask, [1] * LANES), constant(0.0)
-    return call(builder, f"llvm.masked.gather.v{LANES}f32.v{LANES}p0", FLOATS, builder.inttoptr(places, pointers), *rest)
+    return _call(builder, f"llvm.masked.gather.v{LANES}f32.v{LANES}p0", FLOATS, builder.inttoptr(places, pointers), *rest)
 
 
 def pick(builder: Any, low: Any, whole: Any, high: Any) -> Any:
     """Floats of two vectors, one behind the other, by the last five binary digits of a whole number a lane; where ``PICKS``."""
-    return call(builder, "llvm.x86.avx512.vpermi2var.ps.512", FLOATS, low, whole, high)
+    return _call(builder, "llvm.x86.avx512.vpermi2var.ps.512", FLOATS, low, whole, high)
 
 
 @intrinsic
