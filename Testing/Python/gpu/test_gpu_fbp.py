@@ -241,6 +241,11 @@ def test_a_kernel_that_does_not_compile_is_said(cupy: FakeCupy, ball: Scan, monk
         reconstruct(ball, grid=GRID, backend="cuda")
 
 
+def test_an_error_without_a_text_is_named(cupy: FakeCupy) -> None:
+    with pytest.raises(WorkError, match=r"The GPU failed at nothing: CompileException\. Try again"), CudaBackend().working("nothing"):
+        raise cupy.cuda.compiler.CompileException("")
+
+
 @pytest.mark.usefixtures("cupy")
 def test_a_nan_is_reported_with_its_view() -> None:
     scan = scan_of(geometry())
