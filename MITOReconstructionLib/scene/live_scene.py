@@ -69,6 +69,13 @@ def _is_lost(entry: _Followed) -> bool:
     return bool(entry.composite.GetForegroundVolumeID() != entry.volume.node.GetID())
 
 
+def _serves(plane: Plane, entry: _Followed) -> bool:
+    """Whether an image is of the plane that is asked for or, until that is there, of one in it: where a view is panned."""
+    if plane == entry.plane or entry.plane is None:
+        return plane == entry.plane
+    return entry.volume.plane != entry.plane and entry.plane.is_coplanar(plane)
+
+
 @dataclass
 class _Pinned:
     volume: SliceVolume
@@ -248,7 +255,7 @@ class LiveScene:
     def _show(self, result: SliceResult) -> SliceResult | None:
         entry, pinned = self._followed.get(result.key), self._pinned.get(result.key)
         volume = entry.volume if entry is not None else pinned.volume if pinned is not None else None
-        if volume is None or not volume.alive or (entry is not None and result.plane != entry.plane):
+        if volume is None or not volume.alive or (entry is not None and not _serves(result.plane, entry)):
             return None
         begun = time.perf_counter()
         volume.show(result)

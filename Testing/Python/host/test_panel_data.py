@@ -192,7 +192,7 @@ def test_the_session_does_it_all_without_qt(host: Host, widget: Any, sample: Pat
     assert session.estimate(method="fbp").possible
     job = session.start(method="fbp")
     assert session.job is job
-    assert session.wait(120)
+    assert session.wait(300)
     assert (job.state, session.job, [run.state for run in session.runs]) == ("done", None, ["done"])
     assert [node.GetName() for node in session.results()] == ["fbp"]
     assert session.free_name("fbp", scan.name) == "fbp 2"

@@ -15,7 +15,7 @@ pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 
 from SlicerHost import Host
 
-SECONDS = 120
+SECONDS = 300
 HEADER = 128
 VIEWS = ("Red", "Green", "Yellow")
 
