@@ -1,4 +1,4 @@
-"""Arguments that several commands have: views, grids, files to write."""
+"""Arguments that several commands have: samples, views, grids, files to write."""
 
 from __future__ import annotations
 
@@ -11,9 +11,21 @@ from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
-from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.scan import Scan, open_scan
 
-__all__ = ["add_grid_arguments", "add_views_argument", "chosen_grid", "chosen_views", "finite", "new_file", "new_folder", "whole"]
+__all__ = [
+    "add_grid_arguments",
+    "add_recorded_argument",
+    "add_sample_argument",
+    "add_views_argument",
+    "chosen_grid",
+    "chosen_scan",
+    "chosen_views",
+    "finite",
+    "new_file",
+    "new_folder",
+    "whole",
+]
 
 
 def finite(text: str) -> float:
@@ -37,6 +49,32 @@ def whole(minimum: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+# ---- samples ---------------------------------------------------------------------------------------------------------
+
+
+def add_sample_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``SAMPLE`` and ``--recorded N``."""
+    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
+    add_recorded_argument(parser)
+
+
+def add_recorded_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--recorded N``."""
+    words = "of a sample whose recording was aborted: take the first N views, which are all that there will be"
+    parser.add_argument("--recorded", type=whole(1), metavar="N", help=words)
+
+
+def chosen_scan(arguments: argparse.Namespace) -> Scan:
+    """The scan of ``SAMPLE`` and ``--recorded``.
+
+    Raises
+    ------
+    InputError
+        As :func:`MITOReconstructionLib.open_scan`.
+    """
+    return open_scan(arguments.sample, recorded=arguments.recorded)
 
 
 # ---- views -----------------------------------------------------------------------------------------------------------

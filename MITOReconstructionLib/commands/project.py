@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.commands.arguments import new_folder
+from MITOReconstructionLib.commands.arguments import add_recorded_argument, new_folder
 from MITOReconstructionLib.commands.output import mebibytes, say
 from MITOReconstructionLib.commands.watch import add_progress_argument, watched
 from MITOReconstructionLib.export import load_volume
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", choices=("auto", "cpu", "astra"), default="auto", help="what computes projections (default: %(default)s)"
     )
+    add_recorded_argument(parser)
     add_progress_argument(parser)
 
 
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Project a volume."""
     with watched(arguments.progress) as watch:
         folder = new_folder("--output", arguments.output)
-        scan = open_scan(arguments.geometry_of)
+        scan = open_scan(arguments.geometry_of, recorded=arguments.recorded)
         volume, grid, _ = load_volume(arguments.volume)
         backend = choose_backend(arguments.backend)
         geometry = scan.geometry
