@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import Incomplete, InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
-from MITOReconstructionLib.scan.metadata import Metadata, read_metadata
+from MITOReconstructionLib.scan.metadata import LARGEST, Metadata, read_metadata
 from MITOReconstructionLib.scan.npy import ArrayFile, block_to_fill, open_array, read_array
 from MITOReconstructionLib.scan.oddities import oddities, require_radians
 
@@ -246,17 +247,28 @@ def describe_sample(path: Path, *, growing: bool = False) -> Description:
     views = None if growing else sinogram.shape[0]
     angles = _finite(path / "angles.npy", read_array(path / "angles.npy", ("views",), (views,)))
     require_radians(path / "angles.npy", angles)
+    _require_possible(path / "angles.npy", angles)
     axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (len(angles),)))
     shifts = read_array(path / "shifts.npy", ("views", "components"), (len(angles), 3))[:, 2]
     _finite(path / "shifts.npy", shifts)
-    try:
-        with np.errstate(all="ignore"):
-            unwrapped, positions = np.unwrap(angles), axial + shifts
+    with np.errstate(all="ignore"):
+        unwrapped, positions = np.unwrap(angles), axial + shifts
+    with _naming(path):
         geometry = ScanGeometry(unwrapped, positions, metadata.source_radius, metadata.detector_radius, detector)
+    _require_possible(path / "axial_positions.npy", axial)
+    _require_possible(path / "shifts.npy", shifts)
+    with _naming(path):
         grid = _default_grid(metadata, geometry)
-    except InputError as error:  # names what it makes of the files; say which folder they are in
-        raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy=error.remedy) from error
     return Description(metadata, sinogram, angles, geometry, grid, len(angles))
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say in errors about what is made of the files which folder they are in."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy=error.remedy) from error
 
 
 def _whole_sample(path: Path) -> Description:
@@ -367,3 +379,11 @@ def _finite(path: Path, values: NDArray[np.float64]) -> NDArray[np.float64]:
             remedy="Correct the value, or export the scan again.",
         )
     return values
+
+
+def _require_possible(path: Path, values: NDArray[np.float64]) -> None:
+    """Refuse numbers with which nothing can be computed."""
+    view = int(np.abs(values).argmax())
+    if abs(values[view]) > LARGEST:
+        expected, found = f"numbers from {-LARGEST:g} to {LARGEST:g}", f"{values[view]:g} at view {view}"
+        raise InputError(path, expected=expected, found=found, remedy="Correct the value, or export the scan again.")

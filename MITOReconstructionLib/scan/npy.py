@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.files import is_endless
 
 __all__ = ["ArrayFile", "open_array", "read_array"]
 
@@ -173,7 +174,9 @@ def open_array(path: Path, axes: tuple[str, ...], *, growing: bool = False) -> A
     """
     expected = f"a .npy file of float32 or float64 with axes ({', '.join(axes)})"
     if not os.path.isfile(path):
-        found = "a folder of that name" if os.path.isdir(path) else "no such file"
+        found = (
+            "a folder of that name" if os.path.isdir(path) else "a pipe or a device of that name" if is_endless(path) else "no such file"
+        )
         raise InputError(path, expected=expected, found=found, remedy="Copy the complete sample folder.")
     try:
         with path.open("rb") as file:

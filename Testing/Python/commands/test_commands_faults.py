@@ -1,0 +1,106 @@
+"""What goes wrong around a command: killed processes, names of all kinds, places that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from MITOReconstructionLib import __main__ as program_of_all
+from MITOReconstructionLib.jobs import Volume
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, pipes and limits of POSIX")
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@posix
+def test_a_killed_run_leaves_no_volume_and_the_next_one_what_it_left(cli, tmp_path, program, sample):
+    start, env = program
+    words = ["reconstruct", sample, "--output", tmp_path / "x.nrrd", "--spacing", "2", "--slabs", "8"]
+    with subprocess.Popen([*start, *map(str, words)], env=env, stdout=subprocess.DEVNULL) as run:
+        while run.poll() is None and not list(tmp_path.glob(".x-*.nrrd")):
+            time.sleep(0.002)
+        run.kill()
+    assert run.returncode == -9
+    (left,) = left_in(tmp_path)
+    assert left.startswith(".x-")
+    assert cli("reconstruct", sample, "--output", tmp_path / "x.nrrd", "--spacing", "20").status == 0
+    assert left_in(tmp_path) == ["x.nrrd"]
+
+
+@pytest.mark.parametrize("name", ["prüfling 日本 😀", "new\nline", "-dash %s {x} $HOME 'quoted\""])
+def test_names_of_all_kinds(cli, one_error, tmp_path, sample, name):
+    if sys.platform == "win32" and set(name) & set('\n"'):
+        pytest.skip("no name on Windows")
+    folder, target = tmp_path / name, tmp_path / f"{name}.nrrd"
+    shutil.copytree(sample, folder)
+    assert cli("reconstruct", folder, "--output", target, "--spacing", "30")[0] == 0
+    assert Volume.load(target).provenance["sample"] == str(folder)
+    assert left_in(tmp_path) == sorted([name, f"{name}.nrrd"])
+    (folder / "metadata.json").unlink()
+    one_error(cli("reconstruct", folder, "--output", target), 2, "metadata.json", "no such file")
+
+
+def test_what_describes_samples_is_not_written_over(cli, one_error, tmp_path, sample):
+    folder = tmp_path / "sample"
+    shutil.copytree(sample, folder)
+    (tmp_path / "samples.json").write_text("[]")
+    before = (folder / "metadata.json").read_bytes()
+    for target in (folder / "metadata.json", tmp_path / "samples.json"):
+        one_error(cli("geometry", folder, "--output", target), 2, f"--output {target}", "a file that describes samples")
+    assert (folder / "metadata.json").read_bytes() == before
+    assert (tmp_path / "samples.json").read_text() == "[]"
+    assert cli("geometry", folder, "--output", tmp_path / "metadata.json").status == 0  # where there is none yet
+
+
+@posix
+def test_places_that_are_no_files(cli, one_error, tmp_path, sample):
+    os.mkfifo(tmp_path / "pipe.nrrd")
+    one_error(cli("reconstruct", sample, "--output", tmp_path / "pipe.nrrd"), 2, "pipe.nrrd", "a pipe or a device")
+    (tmp_path / "link.nrrd").symlink_to("/dev/null")
+    one_error(cli("projection", sample, 0, "--output", tmp_path / "link.nrrd"), 2, "link.nrrd", "a pipe or a device")
+    long = tmp_path / ("x" * 300 + ".nrrd")
+    one_error(cli("reconstruct", sample, "--output", long), 2, str(long), "Choose a shorter name")
+    one_error(cli("reconstruct", sample, sample.parent, "--output", tmp_path / ("y" * 300)), 2, "y" * 300, "Choose a shorter name")
+    one_error(cli("simulate", tmp_path / ("y" * 300)), 2, "y" * 300, "Choose a shorter name")
+    one_error(cli("info", tmp_path / ("y" * 300)), 2, "y" * 300)
+    one_error(cli("reconstruct", tmp_path / ("y" * 300), "--output", tmp_path / "x.nrrd"), 2, "y" * 300)
+    assert left_in(tmp_path) == ["link.nrrd", "pipe.nrrd"]
+
+
+def test_a_folder_for_several_volumes_that_cannot_be_made(cli, one_error, tmp_path, sample, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # of a disk that is read-only, or another's
+    several = cli("reconstruct", sample.parent, "--output", tmp_path / "volumes")
+    one_error(several, 2, "--output", "folder that can be written into", "no permission in")
+    assert left_in(tmp_path) == []
+
+
+@posix
+def test_a_full_disk_ends_a_scene_in_one_line(tmp_path, process, one_error, sample):
+    pytest.importorskip("slicer.util", reason="needs slicer-core")
+    import resource
+
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+
+    outcome = process("scene", sample, "--output", tmp_path / "x.mrb", preexec_fn=little_room)
+    one_error(outcome, 3, "x.mrb: the scene could not be written", "are free there")
+    assert len(outcome.err) < 1000
+    assert left_in(tmp_path) == []
+
+
+def test_ctrl_c_before_anything_is_begun(capsys, monkeypatch):
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("MITOReconstructionLib.commands.main", interrupted)
+    assert program_of_all.main() == 130
+    assert capsys.readouterr() == ("", "cancelled before anything was begun\n")
