@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from MITOReconstructionLib import __main__ as program_of_all
@@ -94,6 +95,33 @@ def test_a_full_disk_ends_a_scene_in_one_line(tmp_path, process, one_error, samp
     outcome = process("scene", sample, "--output", tmp_path / "x.mrb", preexec_fn=little_room)
     one_error(outcome, 3, "x.mrb: the scene could not be written", "are free there")
     assert len(outcome.err) < 1000
+    assert left_in(tmp_path) == []
+
+
+def test_volumes_that_cannot_be_projected(cli, one_error, tmp_path, sample):
+    path = tmp_path / "x.nrrd"
+    whole = Path(f"{sample}.nrrd").read_bytes()
+    volume = Volume.load(f"{sample}.nrrd")
+    volume.array[1, 2, 3] = np.nan
+    volume.save(path)
+    one_error(cli("project", path, "--geometry-of", sample, "--output", tmp_path / "s"), 2, "x.nrrd", "1 that are NaN or infinite")
+    sizes = b"sizes: %d %d %d" % volume.grid.shape
+    for count, texts in ((2_000_000, ("32000000000000000000 bytes of samples",)), (3 << 30, ("grid shape", "at most 2147483647 voxels"))):
+        assert whole.count(sizes) == 1
+        path.write_bytes(whole.replace(sizes, b"sizes: %d %d %d" % (count, count, count)))
+        one_error(cli("project", path, "--geometry-of", sample, "--output", tmp_path / "s"), 2, "x.nrrd", *texts)
+    assert left_in(tmp_path) == ["x.nrrd"]
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        (["--parameter", "fill_value=1e300"], ("fill_value", "at most 3.4e+38 in size", "1e+300")),
+        (["--min", "-1e308", "0", "0", "--max", "1e308", "10", "300"], ("grid bounds along x", "-1e+308 to 1e+308 mm")),
+    ],
+)
+def test_numbers_too_large_to_compute_with(cli, one_error, tmp_path, sample, words, texts):
+    one_error(cli("reconstruct", sample, "--output", tmp_path / "x.nrrd", *words), 2, *texts)
     assert left_in(tmp_path) == []
 
 
