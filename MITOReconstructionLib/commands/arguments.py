@@ -163,8 +163,8 @@ def chosen_grid(arguments: argparse.Namespace, scan: Scan) -> VolumeGrid:
 # ---- files to write --------------------------------------------------------------------------------------------------
 
 
-def new_file(option: str, path: str, suffixes: Sequence[str]) -> Path:
-    """A file that can be written under that name, checked before the work begins.
+def new_file(option: str, path: str, suffixes: Sequence[str], *, stream: bool = False) -> Path:
+    """A file that can be written under that name, checked before the work begins; a ``stream`` may be a pipe or a device too.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def new_file(option: str, path: str, suffixes: Sequence[str]) -> Path:
     if target.suffix.lower() not in suffixes:
         expected = f"a file name that ends in {' or '.join(suffixes)}"
         raise InputError(where, expected=expected, found=repr(target.suffix), remedy="Change the suffix.")
-    found = "a folder of that name" if target.is_dir() else "a pipe or a device of that name" if is_endless(target) else ""
+    found = "a folder of that name" if target.is_dir() else "a pipe or a device of that name" if is_endless(target) and not stream else ""
     if target.exists() and target.resolve().name in OF_SAMPLES:
         found = "a file that describes samples"
     if found:

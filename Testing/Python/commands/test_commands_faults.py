@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -75,6 +77,19 @@ def test_places_that_are_no_files(cli, one_error, tmp_path, sample):
     one_error(cli("info", tmp_path / ("y" * 300)), 2, "y" * 300)
     one_error(cli("reconstruct", tmp_path / ("y" * 300), "--output", tmp_path / "x.nrrd"), 2, "y" * 300)
     assert left_in(tmp_path) == ["link.nrrd", "pipe.nrrd"]
+
+
+@posix
+def test_progress_may_go_into_a_pipe(cli, tmp_path, sample):
+    pipe = tmp_path / "progress.jsonl"
+    os.mkfifo(pipe)
+    heard: list[str] = []
+    reader = threading.Thread(target=lambda: heard.extend(pipe.read_text().splitlines()), daemon=True)
+    reader.start()
+    assert cli("reconstruct", sample, "--output", tmp_path / "x.nrrd", "--spacing", 30, "--progress", pipe).status == 0
+    reader.join(60)
+    assert json.loads(heard[-1])["state"] == "done"
+    assert pipe.is_fifo()
 
 
 def test_a_folder_for_several_volumes_that_cannot_be_made(cli, one_error, tmp_path, sample, monkeypatch):
