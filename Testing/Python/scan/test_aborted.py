@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from MITOReconstructionLib import InputError, Job, Scan, VolumeGrid, mito_geometry, open_scan, reconstruct, simulate
+from MITOReconstructionLib import InputError, Monitor, Scan, VolumeGrid, mito_geometry, open_scan, reconstruct, simulate
 from MITOReconstructionLib.errors import Incomplete
+from MITOReconstructionLib.jobs.reconstruct import run_request
+from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.scan.phantoms import cylinder
 
 MakeSample = Callable[..., Path]
@@ -125,10 +127,8 @@ def test_an_aborted_scan_is_the_first_views_of_the_whole_one(whole: Scan, aborte
 
 def test_it_is_reconstructed_as_far_as_it_goes(whole: Scan, aborted: Path) -> None:
     views = 2 * whole.geometry.views // 3
-    rising = whole.geometry.axial_positions[-1] > whole.geometry.axial_positions[0]
-    job = Job(open_scan(aborted, recorded=views), process=rising)
-    job.start()
-    volume = job.result(120.0)
+    request = Request.make(open_scan(aborted, recorded=views))
+    volume = run_request(Request.from_dict(json.loads(json.dumps(request.to_dict()))), Monitor())  # as another process does it
     assert {name: volume.provenance[name] for name in ("views", "recorded_views", "planned_views")} == {
         "views": f"0:{views}", "recorded_views": views, "planned_views": whole.geometry.views,
     }  # fmt: skip
