@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 from collections.abc import Callable, Hashable
@@ -132,8 +131,7 @@ class GrowingScan(Scan):
         """
         if self._file is None:
             return self._state.arrived
-        item = math.prod(self._file.shape[1:]) * self._file.dtype.itemsize
-        self._state.arrived = max(0, min(self.geometry.views, (self._file.size() - self._file.offset) // item))
+        self._state.arrived = min(self.geometry.views, self._file.whole())
         return self._state.arrived
 
     @property
@@ -149,7 +147,9 @@ class GrowingScan(Scan):
     def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """As :meth:`Scan.read`; an InputError also for views that have not come."""
         if last > self._state.arrived:
-            raise InputError("views", expected=f"views that have come, below {self._state.arrived}", found=f"{last - 1}", remedy="Wait.")
+            there = self._state.arrived
+            remedy = f"Wait; or use those that are there, views=slice(0, {there})."
+            raise InputError("views", expected=f"views that have come, below {there}", found=f"{last - 1}", remedy=remedy)
         if self._file is None:
             out = block_to_fill(out, (last - first, *self.projections.shape[1:]))
         return super().read(first, last, out)

@@ -97,21 +97,24 @@ class OpenScans:
 
     # ---- opening and closing ---------------------------------------------------------------------------------------
 
-    def open(self, folder: str | Path, name: str | None = None, view: int | None = None, *, growing: bool = False) -> Scan:
+    def open(
+        self, folder: str | Path, name: str | None = None, view: int | None = None, *, growing: bool = False, recorded: int | None = None
+    ) -> Scan:
         """Open a sample, or open it again, and look at it, at the view that the scene shows of it where none is given.
 
-        One of a name that is taken gets a number. Where ``growing`` says so, it may be one that is still being recorded.
+        One of a name that is taken gets a number. Where ``growing`` says so, it may be one that is still being recorded;
+        ``recorded`` is the number of views of one whose recording was aborted.
 
         Raises
         ------
         InputError
             When it cannot be read; what was open stays open.
         """
-        scan = open_sample(folder, name, growing=growing)
+        scan = open_sample(folder, name, growing=growing, recorded=recorded)
         known = next((key for key, opened in self._open.items() if opened.scan.folder == scan.folder), None)
         title = self._free(scan.name) if known is None else known
         if title != scan.name:
-            scan = open_sample(folder, title, growing=growing)
+            scan = open_sample(folder, title, growing=growing, recorded=recorded)
         shown = self._show(scan, self._kept_view(scan) if view is None else view)
         before = self._open.get(title)
         if before is not None and before.scan.geometry == scan.geometry and before.scan.default_grid == scan.default_grid:
@@ -232,8 +235,10 @@ class OpenScans:
         self.state.update(scans=[*entries, *self._lost], scan=self.current or "", region=chosen or "")
 
     def _told(self, opened: Opened) -> dict[str, Any]:
-        told = {"name": opened.scan.name, "folder": str(opened.scan.folder), "region": opened.regions.chosen_key or ""}
-        return {**told, "visible": dict(opened.visible) or None, "growing": isinstance(opened.scan, GrowingScan)}
+        scan = opened.scan
+        told = {"name": scan.name, "folder": str(scan.folder), "region": opened.regions.chosen_key or ""}
+        recorded = scan.recording.get("recorded_views")
+        return {**told, "visible": dict(opened.visible) or None, "growing": isinstance(scan, GrowingScan), "recorded": recorded}
 
     def restore(self) -> None:
         """Open what the state names. What cannot be opened is said in ``trouble``, and stays named in the state."""
@@ -243,7 +248,8 @@ class OpenScans:
         for entry in entries:
             name = str(entry.get("name"))
             try:
-                scan = self.open(str(entry.get("folder")), name, growing=entry.get("growing") is True)
+                kind = {"growing": entry.get("growing") is True, "recorded": entry.get("recorded")}
+                scan = self.open(str(entry.get("folder")), name, **kind)
             except MITOError as error:
                 self._lost.append(entry)
                 problems.append(f"{name}: {error}")

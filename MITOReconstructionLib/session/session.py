@@ -109,8 +109,10 @@ class Session(VolumeActions):
             return [(place.name, place)]
         return [(sample.name, Path(sample.folder)) for sample in list_samples(place)]
 
-    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False) -> Scan:
+    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False, recorded: int | None = None) -> Scan:
         """Open a sample and show its first view; where ``growing`` says so, it may be one that is still being recorded.
+
+        Of one whose recording was aborted ``recorded`` is the number of views, as of ``MITOReconstructionLib.open_scan``.
 
         Raises
         ------
@@ -118,7 +120,7 @@ class Session(VolumeActions):
             When it cannot be read; what was open stays open.
         """
         self.opened.trouble = ""
-        scan = self.opened.open(folder, name, growing=growing)
+        scan = self.opened.open(folder, name, growing=growing, recorded=recorded)
         if self.preferences.show_layout:
             self.projection_view.visible = True
         frame_scene(self.scene)

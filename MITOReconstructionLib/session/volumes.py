@@ -199,7 +199,7 @@ class VolumeActions:
             if (scan.folder is not None and Path(scan.folder) == Path(sample)) or (scan.folder is None and scan.name == sample):
                 return scan
         if sample and os.path.isfile(Path(sample) / "metadata.json"):
-            return open_scan(sample, name=name)
+            return open_scan(sample, name=name, recorded=provenance.get("recorded_views"))
         for scan in known:
             if scan.name in (name, Path(sample).name):  # the sample was moved and loaded from where it is now
                 return scan

@@ -347,3 +347,17 @@ def test_closing_ends_the_subscription() -> None:
     assert not gate.entered.is_set()
     assert growing.arrived == 2
     assert math.isclose(growing.geometry.turns, geometry.turns)
+
+
+def test_a_method_takes_the_views_that_are_there(tmp_path: Path) -> None:
+    whole = open_scan(simulate(tmp_path / "sample", phantom(), mito_geometry(32, centre=0.0, turns=2.5)))
+    views = whole.geometry.views - 30
+    path = tmp_path / "sample" / "sinogram.npy"
+    path.write_bytes(path.read_bytes()[: -30 * whole.projections[0].nbytes])
+    growing, grid = open_growing(tmp_path / "sample"), VolumeGrid((-20.0, -20.0, -10.0), (20.0, 20.0, 10.0), (8, 8, 4))
+    with pytest.raises(InputError, match=rf"views that have come, below {views};.* use those that are there, views=slice\(0, {views}\)"):
+        reconstruct(growing, grid=grid)
+    volume = reconstruct(growing, grid=grid, views=slice(0, views))
+    expected = reconstruct(open_scan(tmp_path / "sample", recorded=views), grid=grid)
+    np.testing.assert_array_equal(volume.array, expected.array)
+    assert volume.array.max() > MU / 2
