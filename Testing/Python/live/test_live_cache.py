@@ -182,7 +182,7 @@ def test_binned_beams_and_views_have_bounds_too(small: Scan, monkeypatch: pytest
     with LiveSlices(small) as live:
         live.request_context(16)
         expected = live.reconstruct(axial()).image
-        assert live.wait(60)
+        assert live.wait(300)
         volume = live.context()
     binned, counting = BinnedScan(small), CountingScan(small)
     rays, rows = len(plan_of(binned, LiveSettings(), small.geometry.views, binned.stride)[0].t), binned.geometry.detector.rows
@@ -192,7 +192,7 @@ def test_binned_beams_and_views_have_bounds_too(small: Scan, monkeypatch: pytest
     with LiveSlices(counting, callback=results.append) as live:
         live.request_context(16)
         assert np.abs(live.reconstruct(axial()).image - expected).max() < 1e-4 * MU
-        assert live.wait(60)
+        assert live.wait(300)
         found, end = live.context(), time.monotonic() + 60
         while live.status().filtered < 0.9 * live.status().beams and time.monotonic() < end:
             time.sleep(0.01)
