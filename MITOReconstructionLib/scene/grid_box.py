@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.scene.host import Scene
-from MITOReconstructionLib.scene.parts import Part, part_node
+from MITOReconstructionLib.scene.parts import Part, only_node
 
 __all__ = ["GridBox"]
 
@@ -20,7 +20,7 @@ class GridBox(Part):
     """
 
     def __init__(self, scene: Scene, scan: str) -> None:
-        node = part_node(scene, "vtkMRMLMarkupsROINode", scan, "region", f"{scan} region")
+        node = only_node(scene, "vtkMRMLMarkupsROINode", scan, "region", f"{scan} region")
         super().__init__(scene, [node])
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()

@@ -15,6 +15,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.live import LiveSlices, Plane, SliceResult
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class
+from MITOReconstructionLib.scene.image import grey_display
 from MITOReconstructionLib.scene.live_plot import LivePlot
 from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of, free_pin_number
 from MITOReconstructionLib.scene.scan_scene import ScanLike
@@ -222,6 +223,8 @@ class LiveScene:
         """
         for name in [name for name, entry in self._followed.items() if _is_lost(entry)]:
             self._leave(name)
+        for key in [key for key, pinned in self._pinned.items() if not pinned.volume.alive]:
+            self.unpin(key)
         for name, entry in self._followed.items():
             self._ask(name, entry)
         self._take_window()
@@ -272,7 +275,7 @@ class LiveScene:
         self._newest_context = found.number
         self.context.show(found.array, found.grid)
         if self.window is not None:
-            self.context.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(*self.window)
+            grey_display(self.context.node).SetWindowLevelMinMax(*self.window)
 
     # ---- looks -----------------------------------------------------------------------------------------------------------
 
@@ -288,7 +291,7 @@ class LiveScene:
         for volume in self._volumes():
             volume.set_window(low, high)
         if self.context.alive:
-            self.context.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(low, high)
+            grey_display(self.context.node).SetWindowLevelMinMax(low, high)
 
     def fit_window(self) -> None:
         """Set window and level to the object in the slices that are shown."""

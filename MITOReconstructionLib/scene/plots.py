@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Scene, vtk
-from MITOReconstructionLib.scene.parts import Part, part_node
+from MITOReconstructionLib.scene.parts import Part, find_part, part_node
 
-__all__ = ["ITERATION", "RESIDUAL", "ResidualPlot"]
+__all__ = ["ITERATION", "RESIDUAL", "ResidualPlot", "charted"]
+
+PART = "residuals"
+TITLE = " residuals"
 
 ITERATION, RESIDUAL = "Iteration", "Relative residual"
 """The columns of the table, and the titles of the axes."""
@@ -28,10 +31,10 @@ class ResidualPlot(Part):
     """
 
     def __init__(self, scene: Scene, scan: str, name: str) -> None:
-        title = f"{name} residuals"
-        self.chart = part_node(scene, "vtkMRMLPlotChartNode", scan, "residuals", title)
-        self.series = part_node(scene, "vtkMRMLPlotSeriesNode", scan, "residuals", f"{title} series")
-        self.table = part_node(scene, "vtkMRMLTableNode", scan, "residuals", f"{title} table")
+        title = name + TITLE
+        self.chart = part_node(scene, "vtkMRMLPlotChartNode", scan, PART, title)
+        self.series = part_node(scene, "vtkMRMLPlotSeriesNode", scan, PART, f"{title} series")
+        self.table = part_node(scene, "vtkMRMLTableNode", scan, PART, f"{title} table")
         super().__init__(scene, [self.chart, self.series, self.table])
         self._count = -1
         self._set_up(title)
@@ -82,3 +85,8 @@ class ResidualPlot(Part):
         """What the table holds: iterations and residuals."""
         table = self.table.GetTable()
         return [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in range(table.GetNumberOfRows())]
+
+
+def charted(scene: Scene, scan: str) -> set[str]:
+    """Names of the runs of a scan that the scene has charts of, also of those before it was saved and opened."""
+    return {node.GetName().removesuffix(TITLE) for node in find_part(scene, "vtkMRMLPlotChartNode", PART, scan)}

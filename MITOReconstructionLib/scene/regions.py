@@ -12,7 +12,7 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.scan.regions import UNMOVED, Coverage, Region, Three, coverage, fit
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Node, Scene, prepare_scene, slicer, vtk
-from MITOReconstructionLib.scene.parts import PART, SCAN, Part, find_part
+from MITOReconstructionLib.scene.parts import PART, SCAN, Part, find_part, leave_hierarchy
 from MITOReconstructionLib.scene.scan_scene import ScanLike
 
 __all__ = ["Entry", "RegionListener", "SceneRegions"]
@@ -154,27 +154,28 @@ class SceneRegions:
                 self._take_up(node)
         for key, part in list(self._nodes.items()):
             if not part.alive:
-                ScanFolder(self.scene, self._scan).discard(self._forget(key).node)
+                leave_hierarchy(self.scene, self._forget(key).node)
             else:
                 places[key] = part.place
         return [self._known[key] for key in sorted(places, key=lambda key: places[key])]
 
     def _take_up(self, node: Node) -> None:
-        """Begin with a node that came with a scene; one without a region that can be read is left alone, a copy taken out."""
+        """Begin with a node that came with a scene, or is a clone; one without a region that can be read is left alone."""
         part = RegionNode(self.scene, node)
         box = part.box
         try:
             told = json.loads(node.GetAttribute(REGION) or "")
             place, key = int(told["place"]), str(told["key"])
-            region = Region.from_dict({**told["region"], "name": node.GetName() or told["region"].get("name")})
+            written = told["region"].get("name")
+            region = Region.from_dict({**told["region"], "name": node.GetName() or written})
             if box is not None and not region.same_box(dragged := region.change(minimum=tuple(box[0]), maximum=tuple(box[1]))):
                 region = dragged
         except (ValueError, KeyError, TypeError, OverflowError, InputError):
             return
         region = fit(region, self.covered)
-        if key in self._nodes:  # the scene was added to one that has the region
-            if region.change(name=self._known[key].region.name) == self._known[key].region:
-                ScanFolder(self.scene, self._scan).discard(node)
+        if key in self._nodes:
+            known = self._known[key].region
+            if region.name == written and region.change(name=known.name) == known:  # the scene was added to one that has the region
                 part.remove()
                 return
             key = uuid.uuid4().hex
@@ -188,9 +189,7 @@ class SceneRegions:
         """Let the scene have these regions and no others."""
         wanted = {entry.key for entry in entries}
         for key in [key for key, part in self._nodes.items() if key not in wanted or not part.alive]:
-            part = self._forget(key)
-            ScanFolder(self.scene, self._scan).discard(part.node)
-            part.remove()
+            self._forget(key).remove()
         for place, entry in enumerate(entries):
             if entry.key not in self._nodes:
                 node = self.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", entry.region.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from MITOReconstructionLib.scene.host import Node, Scene, in_application, nodes_of_class, slicer
 from MITOReconstructionLib.scene.live_volume import LIVE
-from MITOReconstructionLib.scene.parts import PART
+from MITOReconstructionLib.scene.parts import PART, is_clone
 
 __all__ = ["background", "fit_slices", "set_opacity", "show_in_slices"]
 
@@ -13,7 +13,7 @@ def _is_live(composite: Node) -> bool:
     """Whether a view shows a live slice."""
     scene = composite.GetScene()
     over = None if scene is None else scene.GetNodeByID(composite.GetForegroundVolumeID() or "")
-    return over is not None and over.GetAttribute(PART) == LIVE
+    return over is not None and over.GetAttribute(PART) == LIVE and not is_clone(over)
 
 
 def _composites(scene: Scene, spare_live: bool = False) -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 from MITOReconstructionLib.errors import InputError, MITOError
 from MITOReconstructionLib.live import GrowingScan
 from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.scene.folder import sample_of
 from MITOReconstructionLib.scene.host import Scene
 from MITOReconstructionLib.scene.parts import VIEW, find_part
 from MITOReconstructionLib.scene.scan_scene import PARTS, ScanScene
@@ -100,7 +102,9 @@ class OpenScans:
     def open(self, folder: str | Path, name: str | None = None, view: int | None = None, *, growing: bool = False) -> Scan:
         """Open a sample, or open it again, and look at it, at the view that the scene shows of it where none is given.
 
-        One of a name that is taken gets a number. Where ``growing`` says so, it may be one that is still being recorded.
+        One of a name that is taken gets a number: by another one that is open, or whose regions and volumes are still in the
+        scene, unless its sample is no longer where it was: then this is the same one, elsewhere. Where ``growing`` says so, it
+        may be one that is still being recorded.
 
         Raises
         ------
@@ -109,10 +113,12 @@ class OpenScans:
         """
         scan = open_sample(folder, name, growing=growing)
         known = next((key for key, opened in self._open.items() if opened.scan.folder == scan.folder), None)
-        title = self._free(scan.name) if known is None else known
+        title = self._free(scan.name, scan.folder) if known is None else known
         if title != scan.name:
             scan = open_sample(folder, title, growing=growing)
         shown = self._show(scan, self._kept_view(scan) if view is None else view)
+        shown.folder.note_sample(str(scan.folder or ""))
+        self._lost = [entry for entry in self._lost if entry.get("name") != title]
         before = self._open.get(title)
         if before is not None and before.scan.geometry == scan.geometry and before.scan.default_grid == scan.default_grid:
             regions = before.regions
@@ -213,12 +219,17 @@ class OpenScans:
                 return view if 0 <= view < scan.geometry.views else None
         return None
 
-    def _free(self, name: str) -> str:
+    def _free(self, name: str, folder: Path | None) -> str:
         number = 2
         free = name
-        while free in self._open:
+        while free in self._open or self._belongs_to_another(free, folder):
             free, number = f"{name} {number}", number + 1
         return free
+
+    def _belongs_to_another(self, name: str, folder: Path | None) -> bool:
+        """Whether the scene has things of a scan of that name whose sample is another one."""
+        kept = sample_of(self.scene, name)
+        return bool(kept) and Path(kept) != folder and os.path.isfile(Path(kept) / "metadata.json")
 
     # ---- the state -------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,11 @@ from MITOReconstructionLib.scan.phantoms import make_phantom
 from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
 from MITOReconstructionLib.scene.camera import frame_scene
 from MITOReconstructionLib.scene.host import Node, Scene
-from MITOReconstructionLib.scene.parts import SCAN, find_part
+from MITOReconstructionLib.scene.parts import find_part
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 from MITOReconstructionLib.session.event import Event
 from MITOReconstructionLib.session.live_slicing import LiveSlicing
+from MITOReconstructionLib.session.names import free_name
 from MITOReconstructionLib.session.open_scans import OpenScans
 from MITOReconstructionLib.session.opening import require_complete, show_first
 from MITOReconstructionLib.session.packages import install_backend
@@ -64,8 +65,8 @@ class Session(VolumeActions):
     recording : Recording
         The open scans that are not complete; its ``look`` sees what has come, and its ``changed`` tells.
     scan_changed, job_changed, results_changed : Event
-    volume_added : Event
-        Somebody else has added a volume; whether it is one of the results is known once its file is, a moment later.
+    node_added : Event
+        A volume or a box was added; whether it is a result or a region is known once its file or attributes are, a moment later.
     folder : Path or None
         The sample or data folder that was opened last, by :meth:`open`; ``folder_changed`` tells.
     preferences : Preferences
@@ -77,7 +78,7 @@ class Session(VolumeActions):
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._task: Task[Path] | None = None
-        self.scan_changed, self.job_changed, self.results_changed, self.volume_added = Event(), Event(), Event(), Event()
+        self.scan_changed, self.job_changed, self.results_changed, self.node_added = Event(), Event(), Event(), Event()
         self._looked_at = set()
         self.runs = Runs(scene, self.show_result, self.job_changed)
         self.folder: Path | None = None
@@ -354,13 +355,9 @@ class Session(VolumeActions):
 
     def free_name(self, method: str, scan: str | None = None) -> str:
         """A name for the next volume of a scan, by default the one that is open: the method's, with a number from the second on."""
-        sample = scan or (None if self.scan is None else self.scan.name)
-        taken = {node.GetName() for node in self.results() if node.GetAttribute(SCAN) == sample}
-        taken |= {run.name for run in self.runs if run.sample == sample and not run.over}
-        number = 1
-        while (name := method if number == 1 else f"{method} {number}") in taken:
-            number += 1
-        return name
+        sample = scan or ("" if self.scan is None else self.scan.name)
+        waiting = {run.name for run in self.runs if run.sample == sample and not run.over}
+        return free_name(method, self.names_of(sample) | waiting)
 
     def forget(self) -> None:
         """Cancel what runs and let go of every scan: the scene was closed."""
@@ -370,6 +367,7 @@ class Session(VolumeActions):
         self.live.close()
         self._shown.clear()
         self._looked_at.clear()
+        self.newest = ""
         was = self.scan
         self.opened.forget()
         if was is not None:
@@ -378,7 +376,7 @@ class Session(VolumeActions):
 
     def close(self) -> None:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
-        told = (self.scan_changed, self.job_changed, self.results_changed, self.volume_added)
+        told = (self.scan_changed, self.job_changed, self.results_changed, self.node_added)
         for event in (*told, self.opened.regions_changed, self.state.changed, self.live.changed):
             event.clear()
         for event in (self.folder_changed, self.preferences_changed, self.view_changed, self.recording.changed):
