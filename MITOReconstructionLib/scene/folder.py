@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from MITOReconstructionLib.scene.host import Node, Scene, slicer, vtk
 from MITOReconstructionLib.scene.parts import SCAN
 
-__all__ = ["ScanFolder", "sample_of"]
+__all__ = ["ScanFolder", "rename_scan", "sample_of"]
 
 SAMPLE = "MITO.sample"
 """Attribute of the folder's item: where the sample is on the disk."""
@@ -81,6 +83,31 @@ def sample_of(scene: Scene, name: str) -> str:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     found = _find(hierarchy, name)
     return "" if found is None else str(hierarchy.GetItemAttribute(found, SAMPLE) or "")
+
+
+def rename_scan(scene: Scene, nodes: Iterable[Node], name: str, sample: str, to: str) -> None:
+    """Let some nodes of a scan, and its folder, be those of a scan of another name: of two scenes that have one of that name each.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+    nodes : iterable of vtkMRMLNode
+        Those that came with one of the two scenes.
+    name, sample : str
+        Name of the scan in that scene, and where its sample is on the disk.
+    to : str
+        The new name.
+    """
+    for node in nodes:
+        if node.GetAttribute(SCAN) == name:
+            node.SetAttribute(SCAN, to)
+            if (node.GetName() or "").startswith(f"{name} "):
+                node.SetName(to + node.GetName().removeprefix(name))
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    for item in _children(hierarchy, hierarchy.GetSceneItemID(), True):
+        if hierarchy.GetItemAttribute(item, SCAN) == name and hierarchy.GetItemAttribute(item, SAMPLE) == sample:
+            hierarchy.SetItemAttribute(item, SCAN, to)
+            hierarchy.SetItemName(item, to)
 
 
 def _find(hierarchy: Node, name: str) -> int | None:

@@ -23,6 +23,9 @@ NAMED = "named region"
 REGION = "MITO.region"
 """Node attribute: key, place in the list, and the region, as JSON; of the box the node itself is believed."""
 
+HIDDEN = "MITO.hidden"
+"""Node attribute: there where the region is hidden by :meth:`SceneRegions.hide`, and not by a person, who may have hidden it too."""
+
 COLOUR, PALE = (0.2, 0.9, 0.85), (0.45, 0.6, 0.6)
 HANDLE_SIZE = 2.0
 
@@ -272,9 +275,15 @@ class SceneRegions:
         return part
 
     def hide(self, hidden: bool) -> None:
-        """Hide all nodes, or show them: where another scan is looked at."""
+        """Hide all nodes, or show them: where another scan is looked at. What a person has hidden stays so."""
         for part in self._nodes.values():
-            part.visible = not hidden
+            node = part.node
+            if hidden and part.visible:
+                node.SetAttribute(HIDDEN, "1")
+                part.visible = False
+            elif not hidden and node.GetAttribute(HIDDEN) is not None:
+                node.SetAttribute(HIDDEN, None)
+                part.visible = True
 
     def close(self) -> None:
         """Watch the nodes no longer; they stay in the scene."""

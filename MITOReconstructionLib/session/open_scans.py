@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from MITOReconstructionLib.errors import InputError, MITOError
 from MITOReconstructionLib.live import GrowingScan
 from MITOReconstructionLib.scan import Scan
-from MITOReconstructionLib.scene.folder import sample_of
-from MITOReconstructionLib.scene.host import Scene
+from MITOReconstructionLib.scene.folder import rename_scan, sample_of
+from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.parts import VIEW, find_part
 from MITOReconstructionLib.scene.scan_scene import PARTS, ScanScene
 from MITOReconstructionLib.session.event import Event
@@ -246,15 +246,22 @@ class OpenScans:
         told = {"name": opened.scan.name, "folder": str(opened.scan.folder), "region": opened.regions.chosen_key or ""}
         return {**told, "visible": dict(opened.visible) or None, "growing": isinstance(opened.scan, GrowingScan)}
 
-    def restore(self) -> None:
-        """Open what the state names. What cannot be opened is said in ``trouble``, and stays named in the state."""
+    def restore(self, nodes: Sequence[Node] = ()) -> None:
+        """Open what the state names. What cannot be opened is said in ``trouble``, and stays named in the state.
+
+        Parameters
+        ----------
+        nodes : sequence of vtkMRMLNode
+            Those that came with the state, where it is that of a scene that was added: of a scan whose name is taken here they
+            get its new name.
+        """
         entries, current, problems = self.state.scans, self.state.scan, []
         self._lost = []
         chosen: dict[str, dict[str, Any]] = {}
         for entry in entries:
-            name = str(entry.get("name"))
+            name, folder = str(entry.get("name")), str(entry.get("folder"))
             try:
-                scan = self.open(str(entry.get("folder")), name, growing=entry.get("growing") is True)
+                scan = self.open(folder, self._apart(name, folder, nodes), growing=entry.get("growing") is True)
             except MITOError as error:
                 self._lost.append(entry)
                 problems.append(f"{name}: {error}")
@@ -269,6 +276,14 @@ class OpenScans:
         self.trouble = " ".join(problems)
         self.keep()
         self._changed()
+
+    def _apart(self, name: str, folder: str, nodes: Sequence[Node]) -> str:
+        """The name of a scan of a scene that was added: its own, or a free one, which its nodes have then."""
+        known = any(str(opened.scan.folder) == folder for opened in self._open.values())
+        title = name if known else self._free(name, Path(folder))
+        if title != name:
+            rename_scan(self.scene, nodes, name, folder, title)
+        return title
 
     @property
     def paused(self) -> bool:

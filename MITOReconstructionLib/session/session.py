@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -142,10 +143,13 @@ class Session(VolumeActions):
         state = self.state
         return {**self.regions.options, "method": state.method, "parameters": state.parameters, "backend": state.backend}
 
-    def restore(self) -> None:
-        """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``opened.trouble``."""
+    def restore(self, nodes: Sequence[Node] = ()) -> None:
+        """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``opened.trouble``.
+
+        ``nodes`` : those that came with the parameter node from another scene.
+        """
         if self.state.read():
-            self.opened.restore()
+            self.opened.restore(nodes)
         self.opened.look()
 
     def open(self, path: str | Path, *, growing: bool = False) -> list[tuple[str, Path]]:

@@ -16,6 +16,7 @@ from SlicerHost import Host
 
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.scene.parts import PART, SCAN, VIEW, find_part
+from MITOReconstructionLib.scene.saving import load_scene, save_scene
 from MITOReconstructionLib.session.session import Session
 
 SECONDS = 120
@@ -163,6 +164,25 @@ def test_a_clone_of_a_region_is_a_region(host: Host, loaded: Any) -> None:
     assert listed(loaded.regions.list) == ["Region 1"]
 
 
+def test_regions_that_are_hidden_stay_hidden(host: Host, loaded: Any, sample: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        loaded.regions.buttons["add"].click()
+    displays = [loaded.session.regions.node(name).GetDisplayNode() for name in ("Region 1", "Region 2")]
+    displays[0].SetVisibility(False)
+    host.select_module("")
+    host.select_module("MITOReconstruction")
+    loaded.regions.handles.click()
+    assert [display.GetVisibility() for display in displays] == [0, 1]
+    loaded.session.load(another(sample, tmp_path / "pine"))
+    assert [display.GetVisibility() for display in displays] == [0, 0]
+    loaded.session.opened.choose("cylinder")
+    assert [display.GetVisibility() for display in displays] == [0, 1]
+    loaded.session.opened.close("cylinder")
+    assert [display.GetVisibility() for display in displays] == [0, 0]
+    loaded.session.load(sample)
+    assert [display.GetVisibility() for display in displays] == [0, 1]
+
+
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_region_that_one_session_deletes_does_not_come_back_from_another(host: Host, loaded: Any, batch: bool) -> None:
     other = Session(host.scene)
@@ -308,6 +328,25 @@ def test_a_preview_that_is_renamed_is_kept(host: Host, loaded: Any) -> None:
     assert (mine.GetSaveWithScene(), mine.GetDisplayNode().GetSaveWithScene(), mine.GetAttribute(PART)) == (1, 1, None)
 
 
+def test_a_run_that_is_cancelled_leaves_each_view_as_it_was_or_as_it_was_set_meanwhile(host: Host, loaded: Any) -> None:
+    first, _second = reconstruct(loaded), reconstruct(loaded)
+    loaded.results.comparison.compare_button.click()
+    composites = {name: slice_view(name).mrmlSliceCompositeNode() for name in ("Red", "Green", "Yellow")}
+    composites["Green"].SetBackgroundVolumeID(None)
+    part = loaded.reconstruction
+    part.method.currentIndex = [method.name for method in part.methods].index("landweber")
+    part.parameters.fields["iterations"].value = 100000
+    part.start_button.click()
+    host.wait_until(lambda: shown(host) == "landweber (preview)", SECONDS)
+    composites["Yellow"].SetBackgroundVolumeID(first.GetID())
+    part.cancel_button.click()
+    host.wait_until(lambda: loaded.session.job is None, SECONDS)
+    host.process_events()
+    assert {name: shown(host, name) for name in composites} == {"Red": "fbp 2", "Green": "", "Yellow": "fbp"}
+    assert loaded.results.comparison.compare_button.checked
+    assert (composites["Red"].GetForegroundVolumeID(), composites["Red"].GetForegroundOpacity()) == (first.GetID(), 0.5)
+
+
 def _volumes(host: Host) -> list[Any]:
     scene = host.scene
     count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
@@ -355,6 +394,30 @@ def test_another_sample_of_a_name_leaves_regions_and_volumes_of_the_first_alone(
     assert (session.scan.name, list(session.regions)) == ("cylinder", [box])
     session.load(tmp_path / "cylinder")
     assert session.scan.name == "cylinder 2"
+
+
+def test_a_scene_with_another_sample_of_a_name_is_added(host: Host, panel: Any, sample: Path, tmp_path: Path) -> None:
+    session = panel.session
+    session.load(another(sample, tmp_path / "cylinder"))
+    session.regions.add("of the second")
+    reconstruct(panel).SetName("of the second")
+    panel.projections.slider.value = 4
+    save_scene(host.scene, tmp_path / "second.mrb")
+    host.close_scene()
+    session.load(sample)
+    session.regions.add("of the first")
+    reconstruct(panel)
+    panel.projections.slider.value = 9
+    load_scene(tmp_path / "second.mrb", host.scene)
+    host.process_events()
+    assert [(scan.name, scan.folder) for scan in session.opened.scans] == [("cylinder", sample), ("cylinder 2", tmp_path / "cylinder")]
+    assert (session.scan.name, session.regions.names, panel.projections.slider.value) == ("cylinder", ["of the first"], 9)
+    assert listed(panel.results.list) == ["fbp (cylinder)", "of the second (cylinder 2)"]
+    session.opened.choose("cylinder 2")
+    assert (session.regions.names, panel.projections.slider.value) == (["of the second"], 4)
+    detectors = find_part(host.scene, "vtkMRMLModelNode", "detector")
+    assert [node.GetName() for node in detectors] == ["cylinder detector", "cylinder 2 detector"]
+    assert {node.GetAttribute(SCAN) for node in session.shown.folder.members} == {"cylinder 2"}
 
 
 def test_a_sample_that_was_moved_is_taken_up_from_where_it_is_now(host: Host, panel: Any, sample: Path, tmp_path: Path) -> None:
