@@ -11,7 +11,7 @@ from MITOReconstructionLib.panels.comparison import Comparison
 from MITOReconstructionLib.panels.provenance import ProvenanceTable
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.volume_names import labels
-from MITOReconstructionLib.scene.host import Node
+from MITOReconstructionLib.scene.host import Node, slicer
 from MITOReconstructionLib.scene.observers import Observers
 from MITOReconstructionLib.scene.parts import SCAN
 from MITOReconstructionLib.scene.rendering import LOOKS
@@ -160,6 +160,7 @@ class ResultsSection:
             for node in nodes:
                 self.list.addItem("")
                 self._watched.add(node, self._look_at_names)
+                self._watched.add(node, self._show_look, slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent)
             self.list.setCurrentRow(row)
             if made:
                 self.comparison.compare_button.checked = False
@@ -181,11 +182,16 @@ class ResultsSection:
         if node is not None:
             with self.status.catching():
                 provenance = provenance_of(node)
-            look = look_of(node)
-            self.look.setCurrentIndex(LOOKS.index(look) + 1 if look in LOOKS else 0 if look is None else -1)
+        self._show_look()
         self.provenance.show(provenance)
         self.comparison.fill(self.nodes)
         self._update()
+
+    def _show_look(self) -> None:
+        """Say how the chosen volume is rendered; somebody may have changed that in another module."""
+        if self.chosen is not None:
+            look = look_of(self.chosen)
+            self.look.setCurrentIndex(LOOKS.index(look) + 1 if look in LOOKS else 0 if look is None else -1)
 
     def _update(self) -> None:
         there = self.chosen is not None

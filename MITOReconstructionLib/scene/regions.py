@@ -80,9 +80,10 @@ class RegionNode(Part):
 
     @property
     def turned(self) -> bool:
-        """Whether somebody has rotated the box."""
+        """Whether somebody has rotated the box, or has made it a bounding box of points."""
         matrix = self.node.GetObjectToNodeMatrix()
-        return not all(matrix.GetElement(i, j) == float(i == j) for i in range(3) for j in range(3))
+        straight = all(matrix.GetElement(i, j) == float(i == j) for i in range(3) for j in range(3))
+        return self.node.GetROIType() != self.node.ROITypeBox or not straight
 
     def write(self, entry: Entry, place: int, scan: str) -> None:
         """Put a region into the node, unrotated. Nothing is done where all is so already."""
@@ -92,6 +93,7 @@ class RegionNode(Part):
         same = now is not None and region.same_box(region.change(minimum=tuple(now[0]), maximum=tuple(now[1])))
         was = node.StartModify()
         if self.turned:
+            node.SetROIType(node.ROITypeBox)
             matrix = node.GetObjectToNodeMatrix()
             for i in range(3):
                 for j in range(3):

@@ -18,6 +18,7 @@ from MITOReconstructionLib.scene.parts import VIEW, find_part
 from MITOReconstructionLib.scene.scan_scene import PARTS, ScanScene
 from MITOReconstructionLib.session.event import Event
 from MITOReconstructionLib.session.opening import open_sample
+from MITOReconstructionLib.session.places import same_place
 from MITOReconstructionLib.session.region_list import RegionList
 from MITOReconstructionLib.session.state import State
 
@@ -112,7 +113,7 @@ class OpenScans:
             When it cannot be read; what was open stays open.
         """
         scan = open_sample(folder, name, growing=growing)
-        known = next((key for key, opened in self._open.items() if opened.scan.folder == scan.folder), None)
+        known = next((key for key, opened in self._open.items() if same_place(opened.scan.folder, scan.folder)), None)
         title = self._free(scan.name, scan.folder) if known is None else known
         if title != scan.name:
             scan = open_sample(folder, title, growing=growing)
@@ -229,7 +230,7 @@ class OpenScans:
     def _belongs_to_another(self, name: str, folder: Path | None) -> bool:
         """Whether the scene has things of a scan of that name whose sample is another one."""
         kept = sample_of(self.scene, name)
-        return bool(kept) and Path(kept) != folder and os.path.isfile(Path(kept) / "metadata.json")
+        return bool(kept) and not same_place(kept, folder) and os.path.isfile(Path(kept) / "metadata.json")
 
     # ---- the state -------------------------------------------------------------------------------------------------
 
@@ -279,7 +280,7 @@ class OpenScans:
 
     def _apart(self, name: str, folder: str, nodes: Sequence[Node]) -> str:
         """The name of a scan of a scene that was added: its own, or a free one, which its nodes have then."""
-        known = any(str(opened.scan.folder) == folder for opened in self._open.values())
+        known = any(same_place(opened.scan.folder, folder) for opened in self._open.values())
         title = name if known else self._free(name, Path(folder))
         if title != name:
             rename_scan(self.scene, nodes, name, folder, title)

@@ -25,7 +25,7 @@ from MITOReconstructionLib.session.names import free_name
 from MITOReconstructionLib.session.open_scans import OpenScans
 from MITOReconstructionLib.session.opening import require_complete, show_first
 from MITOReconstructionLib.session.packages import install_backend
-from MITOReconstructionLib.session.places import free_place, sample_place
+from MITOReconstructionLib.session.places import free_place, same_place, sample_place
 from MITOReconstructionLib.session.preferences import Preferences, default_log_folder, read_preferences
 from MITOReconstructionLib.session.projection_view import ProjectionView
 from MITOReconstructionLib.session.recording import Recording
@@ -183,7 +183,7 @@ class Session(VolumeActions):
     def is_open(self, path: str | Path) -> bool:
         """Whether a path stands for the sample that is open."""
         place = sample_place(path)
-        return place is not None and self.scan is not None and self.scan.folder == place.absolute() and bool(self.nodes())
+        return place is not None and self.scan is not None and same_place(self.scan.folder, place) and bool(self.nodes())
 
     def nodes(self) -> list[Node]:
         """What shows the scan that is open: projection, detector, trajectory; empty where none is open."""

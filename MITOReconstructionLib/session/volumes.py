@@ -100,7 +100,7 @@ class VolumeActions:
     @staticmethod
     def _mark(node: Node) -> tuple[str, str]:
         storage = node.GetStorageNode()
-        return str(node.GetID()), "" if storage is None else str(storage.GetFileName())
+        return str(node.GetID()), "" if storage is None else str(storage.GetFileName() or "")
 
     # ---- one of them -------------------------------------------------------------------------------------------------
 

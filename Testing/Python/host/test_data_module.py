@@ -183,6 +183,17 @@ def test_regions_that_are_hidden_stay_hidden(host: Host, loaded: Any, sample: Pa
     assert [display.GetVisibility() for display in displays] == [0, 1]
 
 
+def test_a_region_that_is_made_another_type_is_a_box_again(host: Host, loaded: Any) -> None:
+    loaded.regions.buttons["add"].click()
+    regions = loaded.session.regions
+    node, box = regions.node("Region 1"), regions["Region 1"]
+    node.SetROIType(node.ROITypeBoundingBox)
+    node.RemoveAllControlPoints()
+    assert (node.GetROIType(), regions["Region 1"]) == (node.ROITypeBox, box)
+    regions.change("Region 1", minimum=(-10.0, -10.0, 250.0))
+    np.testing.assert_allclose(np.array(node.GetCenter()) - np.array(node.GetSize()) / 2, (-10.0, -10.0, 250.0), atol=1e-3)
+
+
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_region_that_one_session_deletes_does_not_come_back_from_another(host: Host, loaded: Any, batch: bool) -> None:
     other = Session(host.scene)
@@ -274,6 +285,9 @@ def test_displays_that_are_deleted_are_made_anew(host: Host, loaded: Any) -> Non
             part.list.setCurrentRow(-1)
             part.list.setCurrentRow(0)
             assert part.look.currentIndex == look
+    host.scene.GetFirstNodeByName("fbp rendering").SetVisibility(False)  # in the module Volume Rendering
+    assert part.look.currentIndex == 0
+    part.render(2)
     host.scene.RemoveNode(volume.GetScalarVolumeDisplayNode())
     part.fit_button.click()
     part.fit_all_button.click()
@@ -392,8 +406,9 @@ def test_another_sample_of_a_name_leaves_regions_and_volumes_of_the_first_alone(
     session.opened.close("cylinder 2")
     session.load(sample)
     assert (session.scan.name, list(session.regions)) == ("cylinder", [box])
-    session.load(tmp_path / "cylinder")
-    assert session.scan.name == "cylinder 2"
+    for spelling in (tmp_path / "cylinder", tmp_path / "cylinder" / ".." / "cylinder"):
+        session.load(spelling)
+        assert [scan.name for scan in session.opened.scans] == ["cylinder", "cylinder 2"]
 
 
 def test_a_scene_with_another_sample_of_a_name_is_added(host: Host, panel: Any, sample: Path, tmp_path: Path) -> None:
