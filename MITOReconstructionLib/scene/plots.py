@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from MITOReconstructionLib.scene.folder import ScanFolder
-from MITOReconstructionLib.scene.host import Scene, vtk
+from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
+from MITOReconstructionLib.scene.looks import Colour
 from MITOReconstructionLib.scene.parts import Part, find_part, part_node
 
-__all__ = ["ITERATION", "RESIDUAL", "ResidualPlot", "charted"]
+__all__ = ["ITERATION", "RESIDUAL", "ResidualPlot", "charted", "pairs_of", "set_up_series", "table_of"]
 
 PART = "residuals"
 TITLE = " residuals"
@@ -43,15 +46,8 @@ class ResidualPlot(Part):
 
     def _set_up(self, title: str) -> None:
         series, chart = self.series, self.chart
-        series.SetAndObserveTableNodeID(self.table.GetID())
-        series.SetXColumnName(ITERATION)
+        set_up_series(series, self.table, ITERATION, COLOUR)
         series.SetYColumnName(RESIDUAL)
-        series.SetPlotType(series.PlotTypeScatter)
-        series.SetLineStyle(series.LineStyleSolid)
-        series.SetMarkerStyle(series.MarkerStyleCircle)
-        series.SetLineWidth(2.0)
-        series.SetMarkerSize(6.0)
-        series.SetColor(*COLOUR)
         chart.SetTitle(title)
         chart.SetXAxisTitle(ITERATION)
         chart.SetYAxisTitle(RESIDUAL)
@@ -70,21 +66,40 @@ class ResidualPlot(Part):
         if len(residuals) == self._count or not self.alive:
             return
         self._count = len(residuals)
-        table = vtk.vtkTable()
-        shown = [pair for pair in residuals if pair[1] > 0.0]
-        for column, name in enumerate((ITERATION, RESIDUAL)):
-            values = vtk.vtkDoubleArray()
-            values.SetName(name)
-            for pair in shown:
-                values.InsertNextValue(float(pair[column]))
-            table.AddColumn(values)
-        self.table.SetAndObserveTable(table)
+        self.table.SetAndObserveTable(table_of((ITERATION, RESIDUAL), [pair for pair in residuals if pair[1] > 0.0]))
 
     @property
     def values(self) -> list[tuple[float, float]]:
         """What the table holds: iterations and residuals."""
-        table = self.table.GetTable()
-        return [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in range(table.GetNumberOfRows())]
+        return pairs_of(self.table)
+
+
+def set_up_series(series: Node, table: Node, across: str, colour: Colour) -> None:
+    """Let a series draw a column of a table over the column ``across``, as points joined by lines."""
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetXColumnName(across)
+    series.SetPlotType(series.PlotTypeScatter)
+    series.SetLineStyle(series.LineStyleSolid)
+    series.SetMarkerStyle(series.MarkerStyleCircle)
+    series.SetLineWidth(2.0)
+    series.SetMarkerSize(6.0)
+    series.SetColor(*colour)
+
+
+def table_of(names: tuple[str, str], pairs: Sequence[tuple[float, float]]) -> object:
+    """A vtkTable of two columns, float64, with their names."""
+    table = vtk.vtkTable()
+    for column, name in enumerate(names):
+        values = numpy_support.numpy_to_vtk(np.array([pair[column] for pair in pairs], dtype=np.float64), deep=True)
+        values.SetName(name)
+        table.AddColumn(values)
+    return table
+
+
+def pairs_of(node: Node) -> list[tuple[float, float]]:
+    """The rows of a vtkMRMLTableNode of two columns."""
+    table = node.GetTable()
+    return [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in range(table.GetNumberOfRows())]
 
 
 def charted(scene: Scene, scan: str) -> set[str]:

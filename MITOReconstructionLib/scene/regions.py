@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.scan.regions import UNMOVED, Coverage, Region, Three, coverage, fit
 from MITOReconstructionLib.scene.folder import ScanFolder
+from MITOReconstructionLib.scene.grid_box import plain_box, put_box
 from MITOReconstructionLib.scene.host import Node, Scene, prepare_scene, slicer, vtk
 from MITOReconstructionLib.scene.parts import PART, SCAN, Part, find_part, leave_hierarchy
 from MITOReconstructionLib.scene.scan_scene import ScanLike
@@ -60,15 +61,8 @@ class RegionNode(Part):
         super().__init__(scene, [node])
         self.dragging, self.place = False, 0
         self.tags: list[int] = []
-        if node.GetDisplayNode() is None:
-            node.CreateDefaultDisplayNodes()
-        display = node.GetDisplayNode()
-        was = display.StartModify()
-        display.SetFillOpacity(0.05)
-        display.SetPointLabelsVisibility(False)
-        display.SetRotationHandleVisibility(False)
-        display.SetLineThickness(0.3)
-        display.EndModify(was)
+        plain_box(node, 0.05, RotationHandleVisibility=False)
+        node.GetDisplayNode().SetLineThickness(0.3)
 
     @property
     def box(self) -> tuple[list[float], list[float]] | None:
@@ -100,8 +94,7 @@ class RegionNode(Part):
                     matrix.SetElement(i, j, float(i == j))
             same = False
         if not same:
-            node.SetCenter(*((a + b) / 2 for a, b in zip(region.minimum, region.maximum, strict=True)))
-            node.SetSize(*(b - a for a, b in zip(region.minimum, region.maximum, strict=True)))
+            put_box(node, region.minimum, region.maximum)
         if node.GetName() != region.name:
             node.SetName(region.name)
         for name, value in ((SCAN, scan), (PART, NAMED), (REGION, told)):

@@ -6,7 +6,7 @@ from MITOReconstructionLib.scene.host import Node, Scene, in_application, nodes_
 from MITOReconstructionLib.scene.live_volume import LIVE
 from MITOReconstructionLib.scene.parts import PART, is_clone
 
-__all__ = ["ShownVolumes", "fit_slices", "set_opacity", "show_again", "show_in_slices", "shown_in_slices"]
+__all__ = ["ShownVolumes", "fit_slices", "set_opacity", "show_again", "show_in_slices", "shown_in_slices", "still_there"]
 
 ShownVolumes = dict[str, tuple[str | None, str | None, float]]
 """As of :func:`shown_in_slices`."""
@@ -63,16 +63,17 @@ def shown_in_slices(scene: Scene) -> ShownVolumes:
 def show_again(scene: Scene, before: ShownVolumes) -> None:
     """Show what was shown before in those slice views whose volume is gone; where another one was chosen meanwhile, it stays."""
     for node in _composites(scene, True):
-        if node.GetID() in before and _still_there(scene, node.GetBackgroundVolumeID()) is None:
+        if node.GetID() in before and still_there(scene, node.GetBackgroundVolumeID()) is None:
             under, over, opacity = before[node.GetID()]
             was = node.StartModify()
-            node.SetBackgroundVolumeID(_still_there(scene, under))
-            node.SetForegroundVolumeID(_still_there(scene, over))
+            node.SetBackgroundVolumeID(still_there(scene, under))
+            node.SetForegroundVolumeID(still_there(scene, over))
             node.SetForegroundOpacity(opacity)
             node.EndModify(was)
 
 
-def _still_there(scene: Scene, identifier: str | None) -> str | None:
+def still_there(scene: Scene, identifier: str | None) -> str | None:
+    """The ID of a node, or None where the scene has it no longer."""
     return identifier if scene.GetNodeByID(identifier or "") is not None else None
 
 

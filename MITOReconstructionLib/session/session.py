@@ -10,11 +10,7 @@ from typing import Any, cast
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, estimate
 from MITOReconstructionLib.jobs.task import Task
-from MITOReconstructionLib.monitor import Monitor
-from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples
-from MITOReconstructionLib.scan.phantoms import make_phantom
-from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
 from MITOReconstructionLib.scene.camera import frame_scene
 from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.parts import find_part
@@ -32,15 +28,11 @@ from MITOReconstructionLib.session.recording import Recording
 from MITOReconstructionLib.session.region_list import RegionList
 from MITOReconstructionLib.session.runs import Run, Runs
 from MITOReconstructionLib.session.scene_watch import watch_scene
+from MITOReconstructionLib.session.simulating import SIMULATED_SCALE, SIMULATED_TURNS, simulation
 from MITOReconstructionLib.session.state import State
 from MITOReconstructionLib.session.volumes import VolumeActions
 
 __all__ = ["Event", "Session"]
-
-SIMULATED_SCALE = 12.0
-"""How many times coarser than the real scanner a simulated log is by default."""
-
-SIMULATED_TURNS = 3.0
 
 END_SECONDS = 10.0
 """That what goes on may take to end when the session is closed."""
@@ -214,14 +206,7 @@ class Session(VolumeActions):
         """
         if self.job is not None:
             raise InputError("simulation", expected="nothing that runs", found=self.job.name, remedy="Wait for its end, or cancel it.")
-        place = free_place(self.log_folder, "log") if folder is None else Path(folder)
-
-        def work(monitor: Monitor) -> Path:
-            phantom, geometry = make_phantom("log"), mito_geometry(scale=scale, turns=turns)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            return simulate(place, phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
-
-        task = Task(work, "simulation")
+        task = simulation(free_place(self.log_folder, "log") if folder is None else Path(folder), scale, turns)
         task.start()
         self._task = task
         self.job_changed()
@@ -282,18 +267,7 @@ class Session(VolumeActions):
         """Wait until every run has ended and its volume is in the scene, at most for ``timeout`` seconds; whether that is so."""
         return self.runs.wait(timeout)
 
-    @staticmethod
-    def install_backend(name: str) -> BackendState:
-        """Install what a backend needs, after Slicer has asked the user; its state afterwards.
-
-        Raises
-        ------
-        InputError
-            When there is no backend of that name.
-        WorkError
-            When the user declines, installing fails, or nothing that can be installed is missing.
-        """
-        return install_backend(name)
+    install_backend = staticmethod(install_backend)
 
     def ended(self) -> None:
         """Let go of the simulation, which has ended."""
