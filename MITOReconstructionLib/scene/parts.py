@@ -64,10 +64,11 @@ def only_node(scene: Scene, node_class: str, scan: str, part: str, name: str) ->
     Others that have its name are taken out: those of a scene that was added to one that has the scan. Clones, which have the
     attributes but names of their own, are left alone: somebody wants to keep them.
     """
-    found = [n for n in find_part(scene, node_class, part, scan) if n.GetName() == name or not is_clone(n)]
-    node = min(found, key=lambda n: (is_clone(n), n.GetName() != name)) if found else part_node(scene, node_class, scan, part, name)
+    every = find_part(scene, node_class, part, scan)
+    ours = [n for n in every if n.GetName() == name or not is_clone(n)]
+    node = min(ours, key=lambda n: (is_clone(n), n.GetName() != name)) if ours else part_node(scene, node_class, scan, part, name)
     node.SetAttribute(OWN, node.GetID())
-    for other in found:
+    for other in every:
         if other is not node and other.GetName() in (name, node.GetName()):
             Part(scene, [other]).remove()
     return node

@@ -146,10 +146,9 @@ class SceneRegions:
     def found(self) -> list[Entry]:
         """Take up nodes of the scan that are in the scene; the entries of all that are there, in their order."""
         places: dict[str, int] = {}
-        known = {region_node.node.GetID() for region_node in self._nodes.values()}
         for node in find_part(self.scene, "vtkMRMLMarkupsROINode", NAMED, self._scan):
-            if node.GetID() not in known:
-                self._take_up(node)
+            if node.GetScene() is not None and all(part.node is not node for part in self._nodes.values()):
+                self._take_up(node)  # which takes copies out of the scene; whoever hears of that may look here too
         for key, part in list(self._nodes.items()):
             if not part.alive:
                 leave_hierarchy(self.scene, self._forget(key).node)

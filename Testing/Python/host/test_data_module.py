@@ -82,6 +82,25 @@ def test_clones_of_parts_are_kept_and_renamed_parts_are_taken_up(host: Host, loa
     assert len(find_part(host.scene, "vtkMRMLModelNode", "detector")) == 2
 
 
+def test_a_scene_with_other_names_and_several_regions_is_added_to_itself(host: Host, loaded: Any, tmp_path: Path) -> None:
+    shown = loaded.session.shown
+    for _ in range(3):
+        loaded.regions.buttons["add"].click()
+    for part in PARTS:
+        getattr(shown, part).node.SetName(f"my {part}")
+    save_scene(host.scene, tmp_path / "a.mrb")
+    for _time in range(2):
+        load_scene(tmp_path / "a.mrb", host.scene)
+        host.process_events()
+        host.check()
+    loaded.data.load_button.click()
+    assert loaded.session.regions.names == ["Region 1", "Region 2", "Region 3"]
+    assert len(find_part(host.scene, ROI, "named region")) == 3
+    for part in PARTS:
+        (node,) = find_part(host.scene, getattr(shown, part).node.GetClassName(), part)
+        assert node.GetName() == f"my {part}"
+
+
 def test_parts_that_are_hidden_elsewhere_are_said_to_be(host: Host, loaded: Any) -> None:
     boxes = loaded.projections.boxes
     for name, box in boxes.items():
