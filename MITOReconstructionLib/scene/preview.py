@@ -42,11 +42,11 @@ class PreviewPart(Part):
     @property
     def alive(self) -> bool:
         """Whether it is still in the scene, and nobody has renamed it."""
-        return super().alive and not keep_renamed(self.node, self._name)
+        return super().alive and bool(self.node.GetName() == self._name)
 
     def remove(self) -> None:
-        """Take it out of the scene."""
-        if self.alive:
+        """Take it out of the scene, where nobody has renamed it."""
+        if not keep_renamed(self.node, self._name):
             super().remove()
 
     def show(self, array: NDArray[np.float32], grid: VolumeGrid, iteration: int) -> None:

@@ -233,7 +233,10 @@ class Runs:
             run.next_preview = time.monotonic() + (time.monotonic() - now) / PREVIEW_SHARE
 
     def _show_preview(self, run: Run, preview: Preview) -> None:
-        if run.preview is None or not run.preview.alive:
+        if run.preview is not None and not run.preview.alive:
+            run.preview.remove()
+            run.preview = None
+        if run.preview is None:
             run.preview = PreviewPart(self._scene, run.sample, run.name)
         run.preview.show(preview.array, preview.grid, preview.iteration)
 

@@ -138,7 +138,10 @@ class Session(VolumeActions):
     def restore(self, nodes: Sequence[Node] = ()) -> None:
         """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``opened.trouble``.
 
-        ``nodes`` : those that came with the parameter node from another scene.
+        Parameters
+        ----------
+        nodes : sequence of vtkMRMLNode, optional
+            Those that came with the parameter node, where a scene was added to this one.
         """
         if self.state.read():
             self.opened.restore(nodes)
@@ -238,7 +241,7 @@ class Session(VolumeActions):
         Parameters
         ----------
         name : str, optional
-            Of the volume; by default the method's, with a number where that is taken.
+            Of the volume; by default the method's. It gets a number where it is taken: no volume is written over.
         **options
             As of ``MITOReconstructionLib.Job``: grid, method, parameters, views, backend, initial, process, preview_every ...
 
