@@ -13,7 +13,9 @@ from MITOReconstructionLib.scene.parts import Part, find_part, part_node
 
 __all__ = ["ITERATION", "RESIDUAL", "ResidualPlot", "charted", "pairs_of", "set_up_series", "table_of"]
 
-PART = "residuals"
+CHART = "residuals"
+"""Part of the nodes of a chart."""
+
 TITLE = " residuals"
 
 ITERATION, RESIDUAL = "Iteration", "Relative residual"
@@ -35,9 +37,9 @@ class ResidualPlot(Part):
 
     def __init__(self, scene: Scene, scan: str, name: str) -> None:
         title = name + TITLE
-        self.chart = part_node(scene, "vtkMRMLPlotChartNode", scan, PART, title)
-        self.series = part_node(scene, "vtkMRMLPlotSeriesNode", scan, PART, f"{title} series")
-        self.table = part_node(scene, "vtkMRMLTableNode", scan, PART, f"{title} table")
+        self.chart = part_node(scene, "vtkMRMLPlotChartNode", scan, CHART, title)
+        self.series = part_node(scene, "vtkMRMLPlotSeriesNode", scan, CHART, f"{title} series")
+        self.table = part_node(scene, "vtkMRMLTableNode", scan, CHART, f"{title} table")
         super().__init__(scene, [self.chart, self.series, self.table])
         self._count = -1
         self._set_up(title)
@@ -104,4 +106,4 @@ def pairs_of(node: Node) -> list[tuple[float, float]]:
 
 def charted(scene: Scene, scan: str) -> set[str]:
     """Names of the runs of a scan that the scene has charts of, also of those before it was saved and opened."""
-    return {node.GetName().removesuffix(TITLE) for node in find_part(scene, "vtkMRMLPlotChartNode", PART, scan)}
+    return {node.GetName().removesuffix(TITLE) for node in find_part(scene, "vtkMRMLPlotChartNode", CHART, scan)}
