@@ -77,7 +77,7 @@ def logs(host: Host, panel: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
     from MITOReconstructionLib.scan.phantoms import cylinder
 
-    monkeypatch.setattr("MITOReconstructionLib.session.session.make_phantom", lambda _name: cylinder(40.0))
+    monkeypatch.setattr("MITOReconstructionLib.session.simulating.make_phantom", lambda _name: cylinder(40.0))
     monkeypatch.setattr("MITOReconstructionLib.panels.data.SCALES", (120.0, 100.0, 40.0))
     assert slicer.app.defaultScenePath in panel.data.log_button.toolTip  # as long as nothing was chosen
     host.answers.give("QFileDialog.getExistingDirectory", str(tmp_path / "logs"))
