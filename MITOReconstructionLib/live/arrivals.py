@@ -71,6 +71,17 @@ class Arrivals:
             self.error = error
         return news, arrived
 
+    def ask(self) -> None:
+        """Have views taken up at once that are there already, and of which nobody tells. From any thread; takes as long as a disk may."""
+        if self._growing is None:
+            return
+        try:
+            news = self._growing.arrived != self.arrived
+        except Exception:  # noqa: BLE001 - the engine's thread meets it too, and tells
+            news = self.error is None
+        if news:
+            self._poke()
+
     def take(self, found: tuple[int, int]) -> bool:
         """Take up what :meth:`look` found; whether there are other views than before."""
         before, (self._seen, self.arrived) = self.arrived, found

@@ -37,7 +37,7 @@ SCRIPT = "\0script "
 class LiveSlices:
     """Planes of a scan, each reconstructed when it is asked for: a preview first, then the final image.
 
-    Every method can be called from any thread and returns at once, but for :meth:`wait`, :meth:`reconstruct` and :meth:`close`.
+    Every method can be called from any thread and returns at once, but for :meth:`wait`, :meth:`reconstruct`, :meth:`look` and :meth:`close`.
     The work is done in a thread of this object. For each key the newest request counts: an older one is given up within
     milliseconds, and at rest every key has its final image. Only of two previews in a row that would be given up the second one is
     made and shown, so that something is seen while a view is dragged; ``SliceResult.plane`` says of where. Several scans: one object
@@ -235,13 +235,21 @@ class LiveSlices:
         """How far the work is. Never waits."""
         return self._worker.status()
 
+    def look(self) -> None:
+        """Look at a growing file now, which is done a few times a second anyway; :meth:`status` then counts what has come as busy."""
+        self._worker.ask()
+
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until everything that was asked for is there; whether it is, after at most ``timeout`` seconds."""
+        """Wait until everything that was asked for is there; whether it is, after at most ``timeout`` seconds.
+
+        Of a growing scan it is made of the views that are there when this is called, if not of more.
+        """
+        self._worker.ask()
         with self._worker.changed:
             return self._worker.changed.wait_for(lambda: self._worker.closed or not self._worker.busy, timeout) and not self._worker.closed
 
     def reconstruct(self, plane: Plane) -> SliceResult:
-        """For scripts: wait for the final image of a plane.
+        """For scripts: wait for the final image of a plane; of a growing scan, from the views that are there by now.
 
         Raises
         ------
@@ -254,6 +262,7 @@ class LiveSlices:
         def there() -> bool:
             return worker.closed or (key in worker.results and worker.results[key].level == "final")
 
+        worker.ask()
         try:
             self.request(key, plane)
             with worker.changed:

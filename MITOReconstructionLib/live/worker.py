@@ -102,6 +102,10 @@ class Worker:
             beams, ready, held = full.plan.beams, last - first, int(np.count_nonzero(full.here()))
             return LiveStatus(busy, beams, ready, held, cache.nbytes, cache.limit, views, arrived, *words)
 
+    def ask(self) -> None:
+        """Have what is there of a growing scan by now counted as asked for; not with :attr:`changed` held."""
+        self._arrivals.ask()
+
     @property
     def alive(self) -> bool:
         """Whether the thread runs, in this process."""

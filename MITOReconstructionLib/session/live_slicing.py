@@ -111,6 +111,8 @@ class LiveSlicing:
     def wait(self, timeout: float | None = None) -> bool:
         """For scripts: show what comes until every slice is final; whether it is, after at most ``timeout`` seconds."""
         end = None if timeout is None else time.monotonic() + timeout
+        for _scan, live in self._running.values():
+            live.engine.look()
         while True:
             self.tick()  # asks for what the views show now
             engines = [live.engine for _scan, live in self._running.values()]

@@ -177,6 +177,33 @@ def test_a_file_that_grows(tmp_path: Path, header: str) -> None:
     assert np.abs(last.image - expected).max() < EXACT
 
 
+def test_who_waits_has_what_is_in_the_file_by_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However seldom the file is looked at."""
+    monkeypatch.setattr("MITOReconstructionLib.live.arrivals.LOOK_SECONDS", 3600.0)
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    sinogram, plane = folder / "sinogram.npy", axial(0.0, shape=(16, 16), spacing=8.0)
+    whole, complete = sinogram.read_bytes(), open_scan(folder)
+    expected = reconstruct_slice(complete, plane).image
+    offset, item = len(whole) - complete.projections.nbytes, complete.projections[0].nbytes
+    for wait in (True, False):
+        sinogram.write_bytes(whole[: offset + 3 * item])
+        with LiveSlices(open_growing(folder)) as live:
+            live.request("Red", plane)
+            assert live.wait(PATIENCE)
+            assert not live.poll()[-1].complete
+            sinogram.write_bytes(whole)
+            if wait:
+                assert live.wait(PATIENCE)
+                result = live.poll()[-1]
+            else:
+                result = live.reconstruct(plane)
+            assert result.complete
+            assert np.abs(result.image - expected).max() < EXACT
+            sinogram.unlink()
+            assert live.wait(PATIENCE)
+            assert live.wait(0.0)
+
+
 def test_a_recording_that_begins_anew(tmp_path: Path) -> None:
     """The file becomes shorter: nothing of what was read of it before is shown any more, or taken for something new."""
     folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
