@@ -37,11 +37,10 @@ SCRIPT = "\0script "
 class LiveSlices:
     """Planes of a scan, each reconstructed when it is asked for: a preview first, then the final image.
 
-    Every method can be called from any thread and returns at once, but for :meth:`wait`, :meth:`reconstruct`, :meth:`look` and :meth:`close`.
-    The work is done in a thread of this object. For each key the newest request counts: an older one is given up within
-    milliseconds, and at rest every key has its final image. Only of two previews in a row that would be given up the second one is
-    made and shown, so that something is seen while a view is dragged; ``SliceResult.plane`` says of where. Several scans: one object
-    each.
+    Every method can be called from any thread and returns at once, but for :meth:`wait`, :meth:`reconstruct`, :meth:`look` and
+    :meth:`close`. The work is done in a thread of this object. For each key the newest request counts: an older one is given up within
+    milliseconds, and at rest every key has its final image. Only of two previews in a row that would be given up the second one is made
+    and shown, so that something is seen while a view is dragged; ``SliceResult.plane`` says of where. Several scans: one object each.
 
     Parameters
     ----------
