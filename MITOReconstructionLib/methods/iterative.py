@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import Diverged, InputError
 from MITOReconstructionLib.methods.fbp import FBP, FBPParameters
 from MITOReconstructionLib.methods.parameters import Parameters, parameter
+from MITOReconstructionLib.methods.registry import Problem
 from MITOReconstructionLib.methods.system import System
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["Iterations", "IterativeParameters", "Relaxation", "iterate", "relaxation", "start_volume"]
+__all__ = ["Iterations", "IterativeParameters", "Relaxation", "iterate", "relaxation", "start_volume", "wants_fbp"]
 
 RISE = 2.0
 """An iteration whose residual has grown to so many times its smallest, and beyond its first, diverges."""
@@ -81,6 +82,11 @@ class IterativeParameters(Iterations):
     )  # fmt: skip
 
 
+def wants_fbp(problem: Problem, parameters: IterativeParameters) -> bool:
+    """Whether a run will start from filtered backprojection."""
+    return problem.initial is None and parameters.start == "fbp"
+
+
 def start_volume(system: System, parameters: IterativeParameters) -> NDArray[np.float32]:
     """A new volume to start from, float32, shape grid.shape: the given one, FBP, or zero; the system's report says which.
 
@@ -102,6 +108,9 @@ def start_volume(system: System, parameters: IterativeParameters) -> NDArray[np.
         system.report["start"] = "given"
         return given
     system.report["start"] = parameters.start
+    if system.inside is not None:
+        inside, system.inside = system.inside, None
+        return inside
     if parameters.start == "fbp":
         try:
             ParallelPlan(problem.geometry)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, iterate, iterations, start_volume
+from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, iterate, iterations, start_volume, wants_fbp
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.methods.system import System
 
@@ -39,7 +39,7 @@ def run(problem: Problem, parameters: LandweberParameters) -> Result:
     Cancelled
         When the run was asked to stop.
     """
-    with System(problem, context=parameters.context) as system:
+    with System(problem, context=parameters.context, start=wants_fbp(problem, parameters)) as system:
         norm = system.norm_squared()
         volume = start_volume(system, parameters)
         update = np.empty_like(volume)
