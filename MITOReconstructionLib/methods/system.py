@@ -218,8 +218,10 @@ class System:
     def _without_context(self, index: Index, out: Floats) -> None:
         """The measured projections less the context's; zero where a ray misses the grid."""
         self._measured(index, out)
+        around = np.zeros_like(out)
         for grid, array in self._context:
-            out -= self.backend.forward(array, grid, self.geometry, views=index, report=self._check)
+            self.backend.forward(array, grid, self.geometry, around, views=index, accumulate=True, report=self._check)
+        out -= around
         met = self._lengths(index) if self.weights is None else self.weights.read(index, np.empty_like(out))
         out[met <= 0.0] = 0.0
 
