@@ -116,7 +116,7 @@ def test_averaged_views(tmp_path: Path) -> None:
     np.testing.assert_allclose(small.read(2, 5), expected, rtol=0.02, atol=0.1)  # a pixel cut in two counts with its mean
     np.testing.assert_allclose(small.read(2, 5).mean(axis=(1, 2)), values[11:23].reshape(3, -1).mean(axis=1), rtol=1e-5)
     bad = AveragedScan(scan, np.arange(geometry.views), geometry, group=4, columns=27, rows=4)
-    with pytest.raises(InputError, match="view 60: expected finite line integrals.*column 1, row 2"):
+    with pytest.raises(InputError, match=r"view 60: expected finite line integrals.*column 1, row 2"):
         bad.read(15, 16)
 
 
@@ -136,5 +136,5 @@ def test_columns_of_a_scan_on_disk(tmp_path: Path) -> None:
             scan.read_columns(3, len(scan.projections) + 1, (7, 20))
     scan = open_scan(tmp_path / "scan")
     np.testing.assert_array_equal(scan.read_columns(5, 6, (4, 20)), values[5:6, 4:20])
-    with pytest.raises(InputError, match="view 5: expected finite line integrals.*column 3, row 1"):
+    with pytest.raises(InputError, match=r"view 5: expected finite line integrals.*column 3, row 1"):
         scan.read_columns(4, 6, (2, 20))
