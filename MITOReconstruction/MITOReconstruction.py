@@ -247,12 +247,13 @@ class MITOReconstructionLogic(ScriptedLoadableModuleLogic):
         """What is set up: the chosen region's grid and views, method, parameters and backend, as ``reconstruct`` takes them."""
         return dict(self.session.options)
 
-    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False) -> Any:
+    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False, recorded: int | None = None) -> Any:
         """Open a sample beside those that are open, show it, and look at it; the Scan is returned.
 
-        Where ``growing`` says so it may be one that is still being recorded; see ``session.recording``.
+        Where ``growing`` says so it may be one that is still being recorded; see ``session.recording``. Of one whose recording
+        was aborted ``recorded`` is the number of views.
         """
-        return self.session.load(folder, name, growing=growing)
+        return self.session.load(folder, name, growing=growing, recorded=recorded)
 
     def choose_scan(self, name: str) -> Any:
         """Look at another scan that is open; InputError where it is not."""

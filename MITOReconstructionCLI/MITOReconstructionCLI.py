@@ -7,6 +7,7 @@ status: 0 done; 2 bad input, with one line on standard error; 3 a failure at wor
 
 import argparse
 import importlib.util
+import math
 import sys
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--spacing", default="0", help="voxel side in mm; 0 for the sample's own")
     parser.add_argument("--firstview", default="0")
     parser.add_argument("--lastview", default="0", help="not included; 0 for all")
+    parser.add_argument("--recorded", default="0", help="views of a sample whose recording was aborted; 0 for a complete one")
     parser.add_argument("--backend", default="auto")
     return parser
 
@@ -43,7 +45,7 @@ def numbers(parser: argparse.ArgumentParser, option: str, text: str, count: int)
         values = [float(part) for part in parts]
     except ValueError:
         values = []
-    if parts and len(values) != count:
+    if parts and not (len(values) == count and all(map(math.isfinite, values))):
         parser.error(f"--{option}: expected {count} numbers with commas between them; found {text!r}. Correct the value.")
     return values
 
@@ -71,8 +73,10 @@ def words(arguments: list[str]) -> list[str]:
     spacing = numbers(parser, "spacing", given.spacing, 1)
     if spacing and spacing[0] != 0.0:
         said += ["--spacing", repr(spacing[0])]
-    first, last = (numbers(parser, name, getattr(given, name), 1) for name in ("firstview", "lastview"))
-    ends = [int(end[0]) if end and end[0] else "" for end in (first, last)]
+    chosen = (numbers(parser, name, getattr(given, name), 1) for name in ("recorded", "firstview", "lastview"))
+    recorded, *ends = (int(value[0]) if value and value[0] else "" for value in chosen)
+    if recorded:
+        said += ["--recorded", str(recorded)]
     return said if ends == ["", ""] else [*said, f"--views={ends[0]}:{ends[1]}"]
 
 

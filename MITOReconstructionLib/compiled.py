@@ -12,8 +12,8 @@ from pathlib import Path
 
 __all__ = ["CALLED", "KERNELS", "drop_outdated"]
 
-CALLED = ("projectors", "wfbp")
-"""Folders with functions that kernels of other files call."""
+CALLED = ("simd.py", "projectors/*.py", "wfbp/*.py")
+"""Files with functions that kernels of other files call."""
 
 KERNELS = ("live", "methods", "projectors", "scan", "wfbp")
 """Folders with kernels."""
@@ -33,8 +33,11 @@ def drop_outdated(library: Path) -> int:
     int
         How many were removed.
     """
-    changed = [source.stat().st_mtime_ns for folder in CALLED for source in (library / folder).glob("*.py")]
-    newest, dropped = max((date for date in changed if date <= time.time_ns()), default=0), 0  # a date to come says nothing
+    changed = [0]
+    for source in (source for pattern in CALLED for source in library.glob(pattern)):
+        with contextlib.suppress(OSError):  # an editor's link to nowhere, or just replaced
+            changed.append(source.stat().st_mtime_ns)
+    newest, dropped = max(date for date in changed if date <= time.time_ns()), 0  # a date to come says nothing
     for folder in KERNELS:
         for index in (library / folder / "__pycache__").glob("*.nbi"):
             with contextlib.suppress(OSError):  # another process may be quicker, or the folder is not ours to change

@@ -7,7 +7,7 @@ expected, what was found, and the remedy. Everything that went wrong while worki
 
 from __future__ import annotations
 
-__all__ = ["Cancelled", "Diverged", "InputError", "MITOError", "MissingPackageError", "WorkError"]
+__all__ = ["Cancelled", "Diverged", "Incomplete", "InputError", "MITOError", "MissingPackageError", "WorkError"]
 
 
 class MITOError(Exception):
@@ -40,6 +40,23 @@ class InputError(MITOError, ValueError):
 
 def _rebuild_input_error(where: str, expected: str, found: str, remedy: str) -> InputError:
     return InputError(where, expected=expected, found=found, remedy=remedy)
+
+
+class Incomplete(InputError):
+    """A sample of which nothing is wrong but that views are lacking at the end: still being recorded, aborted, or copied in part.
+
+    Parameters
+    ----------
+    error : InputError
+        What was found.
+    remedy : str
+    there, planned : int
+        Views that are there whole, and views that there should be.
+    """
+
+    def __init__(self, error: InputError, *, remedy: str, there: int, planned: int) -> None:
+        self.there, self.planned = there, planned
+        super().__init__(error.where, expected=error.expected, found=error.found, remedy=remedy)
 
 
 class MissingPackageError(MITOError, ImportError):

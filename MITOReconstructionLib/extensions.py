@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -141,8 +142,8 @@ class Table(Generic[E]):
             before = set(self.entries)
             for file in sorted(folder.glob("*.py")):
                 if file not in self._files:
-                    self._files[file] = f"_mito_{self.word}s_{len(self._files)}_{file.stem}"
-                    if not self._attempt(str(file), lambda file=file: import_file(file, self._files[file])):  # type: ignore[misc]
+                    self._files[file] = name = f"_mito_{self.word}s_{len(self._files)}_{file.stem}"
+                    if not self._attempt(str(file), partial(import_file, file, name)):
                         del self._files[file]
             return tuple(name for name in self.entries if name not in before)
 

@@ -1,18 +1,28 @@
-"""Writing files so that nothing half-written is ever left under the name that was asked for."""
+"""Writing files so that nothing half-written is ever left under the name that was asked for.
+
+What is being written lies beside the target under a hidden name, locked by whoever writes it. The lock ends with the process, however
+that ends. So what a process left that was killed is told from what another one is writing, and is removed when the same target is
+written the next time. Windows has no such locks, and nothing is removed there.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError, WorkError
 
-__all__ = ["is_endless", "mebibytes", "replacing", "replacing_folder", "temporary_folder"]
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["folder_beside", "is_endless", "mebibytes", "replacing", "replacing_folder", "temporary_folder"]
 
 LONGEST_PART = 32
 """Bytes of the target's stem, and of its suffix, that a temporary name repeats at most; a name has room for 255."""
@@ -35,16 +45,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = _checked(path)
     if target.is_dir():
         raise InputError(target, expected="a file name", found="a folder of that name", remedy="Choose another name.")
-    temporary = _beside(target, target.suffix, _new_file)
     try:
-        yield temporary
-        temporary.replace(target)
+        with _beside(target, target.suffix, _new_file) as temporary:
+            yield temporary
+            temporary.replace(target)
     except ConnectionError:  # a listener who went away, no disk
         raise
     except OSError as error:
         raise _unwritable(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -66,27 +74,39 @@ def replacing_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -
         raise InputError(target, expected="a folder name", found="a file of that name", remedy="Choose another name.")
     if not overwrite and target.exists() and not _is_empty(target):
         raise InputError(target, expected="a new or an empty folder", found="something there already", remedy="Choose another folder.")
-    temporary = _beside(target, "", Path.mkdir)
     try:
-        yield temporary
-        if overwrite and target.is_dir():
-            _exchange(temporary, target)
-        else:
-            if target.is_dir():
-                target.rmdir()  # refuses where something has come into it meanwhile
-            temporary.replace(target)
+        with _beside(target, "", Path.mkdir) as temporary:
+            yield temporary
+            if overwrite and target.is_dir():
+                _exchange(temporary, target)
+            else:
+                if target.is_dir():
+                    target.rmdir()  # refuses where something has come into it meanwhile
+                temporary.replace(target)
     except ConnectionError:  # a listener who went away, no disk
         raise
     except OSError as error:
         raise _unwritable(target, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``, for what is made on the way to it; in the end it is removed.
+
+    Raises
+    ------
+    InputError
+        When the parent does not exist, or ``path`` is no possible name.
+    WorkError
+        When no folder can be made there.
+    """
+    with _beside(_checked(path), "", Path.mkdir) as temporary:
+        yield temporary
 
 
 def _exchange(temporary: Path, target: Path) -> None:
     """Put a folder in the place of another one, which is deleted last and comes back where that fails."""
-    aside = _beside(target, "-old", Path.mkdir)
-    aside.rmdir()  # the name is known to be free, and Windows renames to nothing that exists
+    aside = target.parent / f".{_short_stem(target)}-{secrets.token_hex(4)}-old"
     try:
         target.replace(aside)
         temporary.replace(target)
@@ -97,11 +117,14 @@ def _exchange(temporary: Path, target: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _beside(target: Path, suffix: str, make: Callable[[Path], None]) -> Path:
-    """Make something new and hidden beside the target; its permissions follow the umask as the target's would."""
-    if len(os.fsencode(suffix)) > LONGEST_PART:
-        suffix = ""
-    stem = os.fsdecode(os.fsencode(target.stem)[:LONGEST_PART]).encode(errors="ignore").decode()  # no half characters
+@contextlib.contextmanager
+def _beside(target: Path, suffix: str, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Make something new and hidden beside the target, and remove it in the end where it is still there.
+
+    Its permissions follow the umask as the target's would.
+    """
+    stem, suffix = _short_stem(target), suffix if len(os.fsencode(suffix)) <= LONGEST_PART else ""
+    _remove_leftovers(target.parent, re.compile(re.escape(f".{stem}-") + "[0-9a-f]{8}" + re.escape(suffix)))
     while True:
         temporary = target.parent / f".{stem}-{secrets.token_hex(4)}{suffix}"
         try:
@@ -110,11 +133,61 @@ def _beside(target: Path, suffix: str, make: Callable[[Path], None]) -> Path:
             continue
         except OSError as error:
             raise _unwritable(target, error) from error
-        return temporary
+        with _locked(temporary, wait=True):
+            if not temporary.exists():  # somebody took it for left over before it was locked
+                continue
+            try:
+                yield temporary
+            finally:
+                _remove(temporary)
+        return
+
+
+def _short_stem(target: Path) -> str:
+    return os.fsdecode(os.fsencode(target.stem)[:LONGEST_PART]).encode(errors="ignore").decode()  # no half characters
 
 
 def _new_file(path: Path) -> None:
     path.touch(exist_ok=False)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove what has such a name and nobody is writing."""
+    with contextlib.suppress(OSError):
+        for name in filter(names.fullmatch, os.listdir(folder)):
+            with contextlib.suppress(OSError), _locked(folder / name, wait=False) as locked:
+                if locked:
+                    _remove(folder / name)
+
+
+if sys.platform == "win32":
+
+    @contextlib.contextmanager
+    def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
+        yield False
+
+else:
+
+    @contextlib.contextmanager
+    def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
+        """Hold the lock of a file or folder; whether it is held, which it is not where another process has it or a disk knows none."""
+        descriptor, held = None, False
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            held = True
+        try:
+            yield held
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 def _unwritable(target: Path, error: OSError) -> WorkError:
@@ -142,6 +215,9 @@ def _checked(path: str | os.PathLike[str]) -> Path:
     except (OSError, ValueError) as error:
         found = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise InputError(path, expected="the name of a file or folder", found=found, remedy="Choose another name.") from error
+    if is_endless(target):
+        found = "a pipe or a device of that name"
+        raise InputError(target, expected="the name of a file or folder", found=found, remedy="Choose another name.")
     if not parent_exists:
         raise InputError(target, expected="a folder that exists to write into", found=f"no folder {target.parent}", remedy="Make it first.")
     return target

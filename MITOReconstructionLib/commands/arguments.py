@@ -1,4 +1,4 @@
-"""Arguments that several commands have: views, grids, files to write."""
+"""Arguments that several commands have: samples, views, grids, files to write."""
 
 from __future__ import annotations
 
@@ -10,10 +10,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.files import is_endless
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
-from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.scan import Scan, open_scan
 
-__all__ = ["add_grid_arguments", "add_views_argument", "chosen_grid", "chosen_views", "finite", "new_file", "new_folder", "whole"]
+__all__ = [
+    "add_grid_arguments",
+    "add_recorded_argument",
+    "add_sample_argument",
+    "add_views_argument",
+    "check_parent",
+    "chosen_grid",
+    "chosen_scan",
+    "chosen_views",
+    "finite",
+    "new_file",
+    "new_folder",
+    "whole",
+]
+
+OF_SAMPLES = ("metadata.json", "samples.json")
+"""What no result may be written over: input would be lost."""
 
 
 def finite(text: str) -> float:
@@ -37,6 +54,32 @@ def whole(minimum: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+# ---- samples ---------------------------------------------------------------------------------------------------------
+
+
+def add_sample_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``SAMPLE`` and ``--recorded N``."""
+    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
+    add_recorded_argument(parser)
+
+
+def add_recorded_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--recorded N``."""
+    words = "of a sample whose recording was aborted: take the first N views, which are all that there will be"
+    parser.add_argument("--recorded", type=whole(1), metavar="N", help=words)
+
+
+def chosen_scan(arguments: argparse.Namespace) -> Scan:
+    """The scan of ``SAMPLE`` and ``--recorded``.
+
+    Raises
+    ------
+    InputError
+        As :func:`MITOReconstructionLib.open_scan`.
+    """
+    return open_scan(arguments.sample, recorded=arguments.recorded)
 
 
 # ---- views -----------------------------------------------------------------------------------------------------------
@@ -120,22 +163,26 @@ def chosen_grid(arguments: argparse.Namespace, scan: Scan) -> VolumeGrid:
 # ---- files to write --------------------------------------------------------------------------------------------------
 
 
-def new_file(option: str, path: str, suffixes: Sequence[str]) -> Path:
-    """A file that can be written under that name, checked before the work begins.
+def new_file(option: str, path: str, suffixes: Sequence[str], *, stream: bool = False) -> Path:
+    """A file that can be written under that name, checked before the work begins; a ``stream`` may be a pipe or a device too.
 
     Raises
     ------
     InputError
-        When the suffix is none of ``suffixes``, the name is a folder's, or the folder is missing or closed to us.
+        When the suffix is none of ``suffixes``, the name is a folder's, a device's or that of a sample's own file, or the folder is
+        missing or closed to us.
     """
     target = Path(path)
     where = f"{option} {path}"
     if target.suffix.lower() not in suffixes:
         expected = f"a file name that ends in {' or '.join(suffixes)}"
         raise InputError(where, expected=expected, found=repr(target.suffix), remedy="Change the suffix.")
-    if target.is_dir():
-        raise InputError(where, expected="a file name", found="a folder of that name", remedy="Choose another name.")
-    _check_parent(where, target)
+    found = "a folder of that name" if target.is_dir() else "a pipe or a device of that name" if is_endless(target) and not stream else ""
+    if target.exists() and target.resolve().name in OF_SAMPLES:
+        found = "a file that describes samples"
+    if found:
+        raise InputError(where, expected="a file name", found=found, remedy="Choose another name.")
+    check_parent(where, target)
     return target
 
 
@@ -151,11 +198,12 @@ def new_folder(option: str, path: str) -> Path:
     where = f"{option} {path}"
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(where, expected="a new or an empty folder", found="something there already", remedy="Choose another folder.")
-    _check_parent(where, target)
+    check_parent(where, target)
     return target
 
 
-def _check_parent(where: str, target: Path) -> None:
+def check_parent(where: str, target: Path) -> None:
+    """Raise an InputError where the folder to write a file or folder into is missing or closed to us."""
     parent = target.absolute().parent
     if not parent.is_dir():
         raise InputError(where, expected="a folder that exists to write into", found=f"no folder {parent}", remedy="Make it first.")

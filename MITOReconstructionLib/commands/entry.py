@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _failed(FAILED, f"not enough memory: {error}. Choose a smaller region or larger voxels.")
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return _failed(BAD_INPUT, f"{error.filename}: expected a name that a disk can hold; found a longer one. Choose a shorter name.")
         where = f"{error.filename}: " if error.filename else ""
         return _failed(FAILED, f"{where}{error.strerror or error}. Check the disk and the permissions.")
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, a person gets one line

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from MITOReconstructionLib.commands.arguments import add_sample_argument, chosen_scan
 from MITOReconstructionLib.commands.output import say_json, say_table
 from MITOReconstructionLib.export.geometry_files import describe
-from MITOReconstructionLib.scan import Scan, open_scan
+from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scan.description import describe_scan, heights_per_turn
 
 __all__ = ["add_arguments", "run"]
@@ -15,13 +16,13 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
+    add_sample_argument(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Describe a sample."""
-    scan = open_scan(arguments.sample)
+    scan = chosen_scan(arguments)
     if arguments.json:
         say_json(as_json(scan))
     else:
@@ -37,6 +38,7 @@ def as_json(scan: Scan) -> dict[str, Any]:
     return {
         "name": scan.name,
         "folder": str(scan.folder),
+        **scan.recording,
         "geometry": {key: whole[key] for key in ("source_radius", "detector_radius", "detector")} | derived,
         "default_grid": {**grid.to_dict(), "spacing": list(grid.spacing), "bytes": grid.nbytes},
         "sinogram": {

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from MITOReconstructionLib.commands.arguments import new_file
+from MITOReconstructionLib.commands.arguments import check_parent, new_file
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.scan import list_samples
 
@@ -59,9 +59,7 @@ def volume_files(words: Sequence[str], output: str) -> Iterator[dict[Path, Path]
         files[target] = sample
     made = not folder.exists()
     if made:
-        if not folder.absolute().parent.is_dir():
-            found = f"no folder {folder.absolute().parent}"
-            raise InputError(where, expected="a folder that exists to make another in", found=found, remedy="Make it first.")
+        check_parent(where, folder)
         folder.mkdir()
     try:
         yield {new_file(OPTION, str(target), (".nrrd",)): sample for target, sample in files.items()}

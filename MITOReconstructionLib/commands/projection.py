@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 
-from MITOReconstructionLib.commands.arguments import new_file
+from MITOReconstructionLib.commands.arguments import add_sample_argument, chosen_scan, new_file
 from MITOReconstructionLib.commands.output import say
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.export import save_projection
-from MITOReconstructionLib.scan import open_scan
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
+    add_sample_argument(parser)
     parser.add_argument("index", metavar="INDEX", type=_index, help="the view; negative counts from the end")
     parser.add_argument("--output", required=True, metavar="FILE.nrrd", help="the file to write")
 
@@ -30,7 +29,7 @@ def _index(text: str) -> int:
 def run(arguments: argparse.Namespace) -> None:
     """Write a projection."""
     target = new_file("--output", arguments.output, (".nrrd",))
-    scan = open_scan(arguments.sample)
+    scan = chosen_scan(arguments)
     views = scan.geometry.views
     if not -views <= arguments.index < views:
         expected = f"a view from 0 to {views - 1}, or from -{views} to -1 counted from the end"

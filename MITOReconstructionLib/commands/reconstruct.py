@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import MITOReconstructionLib as mito
-from MITOReconstructionLib.commands.arguments import add_grid_arguments, add_views_argument, chosen_grid, chosen_views, whole
+from MITOReconstructionLib.commands.arguments import (
+    add_grid_arguments,
+    add_recorded_argument,
+    add_views_argument,
+    chosen_grid,
+    chosen_views,
+    whole,
+)
 from MITOReconstructionLib.commands.bar import clock
 from MITOReconstructionLib.commands.many import volume_files
 from MITOReconstructionLib.commands.output import mebibytes, say
@@ -32,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the method; may be given again for others"
     )
     add_grid_arguments(parser)
+    add_recorded_argument(parser)
     add_views_argument(parser, "use only these views")
     words = "what computes; of GPUs cuda is for fbp, astra for the others (default: %(default)s)"
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help=words)
@@ -54,9 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
     ):
         method = chosen_method(arguments.method)
         parameters = method.parameters.from_text(named_values(arguments.parameter))
+        require_one(arguments.recorded, files)
         requests = {}
         for target, folder in files.items():
-            scan = mito.open_scan(folder)
+            scan = mito.open_scan(folder, recorded=arguments.recorded)
             grid, views = chosen_grid(arguments, scan), chosen_views(arguments, scan.geometry)
             requests[target] = Request.make(
                 scan, grid=grid, method=method.name, parameters=parameters, views=views, backend=arguments.backend
@@ -78,6 +88,13 @@ def tell(target: Path, request: Request, provenance: dict[str, object]) -> None:
     say(f"{target}: {voxels}, {mebibytes(grid.nbytes)}, {request.method.title}, {clock(float(str(provenance.get('seconds', 0.0))))}")
     for line in remarks(provenance):
         say(line)
+
+
+def require_one(recorded: int | None, files: Mapping[Path, Path]) -> None:
+    """Raise an InputError where a number of recorded views was given for several samples."""
+    if recorded is not None and len(files) > 1:
+        found, remedy = f"{len(files)} samples", "Reconstruct the one whose recording was aborted on its own."
+        raise InputError("--recorded", expected="one sample, which has so many views", found=found, remedy=remedy)
 
 
 def chosen_method(name: str) -> Method:
@@ -115,6 +132,9 @@ def named_values(texts: list[str]) -> dict[str, str]:
 
 def remarks(provenance: dict[str, object]) -> list[str]:
     """What people should know about a volume, from its provenance."""
+    told = []
+    if "planned_views" in provenance:
+        told.append(f"the recording was aborted: {provenance['recorded_views']} of {provenance['planned_views']} views")
     report = provenance.get("report")
     unseen = report.get("unseen_voxels") if isinstance(report, dict) else None
-    return [f"{unseen} voxels are not seen from every direction; they hold the fill value"] if unseen else []
+    return [*told, f"{unseen} voxels are not seen from every direction; they hold the fill value"] if unseen else told

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from MITOReconstructionLib.commands.arguments import new_file, whole
+from MITOReconstructionLib.commands.arguments import add_sample_argument, chosen_scan, new_file, whole
 from MITOReconstructionLib.commands.output import say
 from MITOReconstructionLib.commands.signals import held
 from MITOReconstructionLib.commands.watch import watched
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Volume
 from MITOReconstructionLib.monitor import Monitor
-from MITOReconstructionLib.scan import Scan, open_scan
+from MITOReconstructionLib.scan import Scan
 
 __all__ = ["add_arguments", "check_pictures", "run", "write_scene"]
 
@@ -21,7 +21,7 @@ CHECK = "check that pictures can be drawn"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
+    add_sample_argument(parser)
     parser.add_argument("--volume", metavar="FILE.nrrd", help="a volume to show with it")
     parser.add_argument(
         "--view", type=whole(0), metavar="INDEX", help="the view that source, rays and detector are shown at (default: the middle)"
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write a scene."""
     target = new_file("--output", arguments.output, (".mrb",))
     picture = new_file("--picture", arguments.picture, (".png",)) if arguments.picture else None
-    scan = open_scan(arguments.sample)
+    scan = chosen_scan(arguments)
     view = arguments.view
     if view is not None and view >= scan.geometry.views:
         expected = f"a view from 0 to {scan.geometry.views - 1}"

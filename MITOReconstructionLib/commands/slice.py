@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from MITOReconstructionLib.commands.arguments import add_views_argument, chosen_views, finite, new_file, whole
+from MITOReconstructionLib.commands.arguments import (
+    add_sample_argument,
+    add_views_argument,
+    chosen_scan,
+    chosen_views,
+    finite,
+    new_file,
+    whole,
+)
 from MITOReconstructionLib.commands.bar import clock
 from MITOReconstructionLib.commands.output import say
 from MITOReconstructionLib.commands.reconstruct import named_values
@@ -15,7 +23,6 @@ from MITOReconstructionLib.live.once import reconstruct_slice
 from MITOReconstructionLib.live.plane import Plane
 from MITOReconstructionLib.live.settings import LiveSettings
 from MITOReconstructionLib.projectors.backends import AUTO
-from MITOReconstructionLib.scan import open_scan
 from MITOReconstructionLib.version import __version__
 
 __all__ = ["add_arguments", "run"]
@@ -25,7 +32,7 @@ BACKENDS = (AUTO, "cpu", "cuda")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sample", metavar="SAMPLE", help="a sample folder")
+    add_sample_argument(parser)
     group = parser.add_argument_group("the plane")
     axes = ("X", "Y", "Z")
     group.add_argument("--origin", nargs=3, type=finite, required=True, metavar=axes, help="centre of the first pixel in mm")
@@ -48,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     with watched(arguments.progress) as watch:
         target = new_file("--output", arguments.output, (".nrrd",))
         plane = chosen_plane(arguments)
-        scan = open_scan(arguments.sample)
+        scan = chosen_scan(arguments)
         values = LiveSettings.from_text(named_values(arguments.parameter)).to_dict()
         views = chosen_views(arguments, scan.geometry)
         if views is not None:
@@ -57,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         image, seconds, backend = reconstruct_slice(scan, plane, settings, backend=arguments.backend, monitor=watch.monitor)
         provenance = {
             "sample": str(scan.folder),
+            **scan.recording,
             "version": __version__,
             "settings": settings.to_dict(),
             "backend": backend,

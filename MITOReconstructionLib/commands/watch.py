@@ -41,7 +41,8 @@ def watched(progress: str | None = None, *, tags: bool = False) -> Iterator[Watc
         When the file cannot be made, or its name is not one of a progress file: it would be overwritten.
     """
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(ProgressWriter(new_file("--progress", progress, (".jsonl",)))) if progress is not None else None
+        target = None if progress is None else new_file("--progress", progress, (".jsonl",), stream=True)
+        writer = None if target is None else stack.enter_context(ProgressWriter(target))
         bar = stack.enter_context(ProgressBar(sys.stderr or io.StringIO()))
         filters = stack.enter_context(FilterTags(sys.stdout or io.StringIO())) if tags else None
 

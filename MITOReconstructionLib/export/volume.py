@@ -166,10 +166,11 @@ def load_volume(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], Volu
             sizes, origin, directions = _placement(source, header)
             order, forward = _axes(source, directions)
             shape = tuple(sizes[axis] for axis in order)
-            grid = _grid(shape, origin, directions, order, forward)
-            array = np.empty(shape, dtype=np.float32)
+            grid = _grid(source, shape, origin, directions, order, forward)
+            samples = _samples(stream, source, header, shape, dtype)
+            array = _room(shape)
             on_disk = array[tuple(slice(None, None, 1 if way else -1) for way in forward)].transpose(np.argsort(order))
-            _read_slabs(_samples(stream, source, header, on_disk.shape, dtype), source, on_disk, dtype)
+            _read_slabs(samples, source, on_disk, dtype)
     except MemoryError as error:
         raise WorkError(f"{source}: does not fit into memory.") from error
     except OSError as error:
@@ -266,13 +267,23 @@ def _axes(path: Path, directions: NDArray[np.float64]) -> tuple[list[int], list[
 
 
 def _grid(
-    shape: tuple[int, ...], origin: NDArray[np.float64], directions: NDArray[np.float64], order: list[int], forward: list[bool]
+    path: Path, shape: tuple[int, ...], origin: NDArray[np.float64], directions: NDArray[np.float64], order: list[int], forward: list[bool]
 ) -> VolumeGrid:
     step = np.array([directions[axis, k] for k, axis in enumerate(order)])
     start = origin - step / 2
     end = start + step * np.array(shape)
     low, high = np.where(forward, start, end), np.where(forward, end, start)
-    return VolumeGrid(tuple(low), tuple(high), shape)  # type: ignore[arg-type]
+    try:
+        return VolumeGrid(tuple(low), tuple(high), shape)  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy="Get the file again.") from error
+
+
+def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    try:
+        return np.empty(shape, dtype=np.float32)
+    except ValueError as error:  # more than can be addressed
+        raise MemoryError from error
 
 
 def _samples(stream: BinaryIO, path: Path, header: NRRDHeader, shape: tuple[int, ...], dtype: np.dtype[Any]) -> BinaryIO:

@@ -118,6 +118,10 @@ class VolumeGrid:
         if shape is not None:
             return cls(low, high, shape)  # type: ignore[arg-type]
         _require_rising(low, high)
+        for axis, a, b in zip(AXES, low, high, strict=True):
+            if math.isinf(b - a):
+                where, found = f"grid bounds along {axis}", f"{a:g} to {b:g} mm"
+                raise InputError(where, expected="an extent that is a number", found=found, remedy="Give bounds in mm.")
         side = real(spacing)
         sides = _three_lengths("spacing", spacing if math.isnan(side) else (side,) * 3)  # type: ignore[arg-type]
         ratios = tuple((b - a) / d if d > 0.0 else math.inf for a, b, d in zip(low, high, sides, strict=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,11 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import Cancelled, InputError, MITOError
 from MITOReconstructionLib.export.slab_file import SlabFile, save_in_slabs
 from MITOReconstructionLib.export.volume import require_nrrd_suffix
-from MITOReconstructionLib.jobs.machine import free_disk, gibibytes
+from MITOReconstructionLib.jobs.estimate import require_disk
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.jobs.slab_ranges import SLAB_BYTES, slab_ranges, slab_starts
 
 __all__ = ["Order"]
-
-SPARE_DISK = 16 << 20
 
 
 class Order:
@@ -137,11 +134,4 @@ class Order:
         folder = require_nrrd_suffix(self.path).absolute().parent
         if not folder.is_dir():
             raise InputError(self.path, expected="a folder that exists to write into", found=f"no folder {folder}", remedy="Make it first.")
-        free, need = free_disk(folder), self.request.grid.nbytes + SPARE_DISK
-        if free is not None and free < need:
-            raise InputError(
-                Path(self.path),
-                expected=f"{gibibytes(need)} of free disk space for the volume and some to spare",
-                found=gibibytes(free),
-                remedy="Free some, choose another folder, or choose a smaller box or larger voxels.",
-            )
+        require_disk(self.request, folder)

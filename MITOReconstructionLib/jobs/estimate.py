@@ -34,7 +34,7 @@ READING = 4e8
 """Bytes a second at which projections are read and checked."""
 
 NORM_SIZE = 1 << 18
-"""Voxels and pixels of the smaller problem on which the projector's norm is sought, as projectors.norm has it."""
+"""Voxels and pixels of a problem on which NORM_STEPS steps take about as long as the search for the projector's norm does."""
 
 NORM_STEPS = 15
 
@@ -107,9 +107,7 @@ def estimate(
         peak = peak_memory(request)
         sizes = gpu_sizes(request)
         gpu = 0 if sizes is None else sizes.nbytes
-    except WorkError as error:  # the GPU's memory
-        reasons.append(str(error))
-    except InputError as error:  # what the method asks of the views
+    except (WorkError, InputError) as error:  # the GPU's memory, or what the method asks of the views
         reasons.append(str(error))
     for refusal in (_memory_refusal(request), _disk_refusal(request, None if output is None else Path(output))):
         if refusal is not None:

@@ -13,8 +13,10 @@ import numpy as np
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.jobs.request import Request
+from MITOReconstructionLib.methods.blocks import BLOCK_BYTES
 from MITOReconstructionLib.methods.context import context_grid
 from MITOReconstructionLib.methods.fbp import beams_at_a_time
+from MITOReconstructionLib.methods.kept import MEMORY
 from MITOReconstructionLib.projectors import cpu, cpu_lanes
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.wfbp import layers
@@ -31,14 +33,8 @@ __all__ = ["gpu_sizes", "largest_that_fits", "peak_memory"]
 BASE = 64 << 20
 """Bytes for loading compiled code, for its tables, and for what allocators keep."""
 
-BLOCK = 64 << 20
-"""Bytes of projections that iterative methods work on at a time."""
-
 TILE = 4 << 20
 """Bytes of a core's sums and row weights in filtered backprojection; its layers come to that."""
-
-KEPT = 512 << 20
-"""Bytes of data-sized arrays that iterative methods keep in memory at most; larger ones go to a temporary file."""
 
 GPU_BASE = 768 << 20
 """Bytes of the computer's memory that CUDA, its libraries and CuPy take."""
@@ -73,14 +69,14 @@ def peak_memory(request: Request) -> int:
     geometry = request.geometry
     volumes = int(getattr(request.method, "volumes", VOLUMES)) + (request.initial is not None)
     data = 4 * geometry.views * geometry.detector.columns * geometry.detector.rows
-    iterating = volumes * request.grid.nbytes + 2 * min(BLOCK, data) + _projector_buffers(geometry) + BASE
+    iterating = volumes * request.grid.nbytes + 2 * min(BLOCK_BYTES, data) + _projector_buffers(geometry) + BASE
     coarse = context_grid(request.grid, geometry) if getattr(request.parameters, "context", False) else None
     if coarse is None:
         return iterating
     before = CONTEXT * coarse.nbytes
     with contextlib.suppress(InputError):  # too few views: then there is no context either
         before += _fbp_buffers(geometry, coarse, padding)
-    return max(before, iterating + 2 * coarse.nbytes + min(KEPT, data))
+    return max(before, iterating + 2 * coarse.nbytes + min(MEMORY, data))
 
 
 def gpu_sizes(request: Request, *, free: int | None = None) -> GpuSizes | None:

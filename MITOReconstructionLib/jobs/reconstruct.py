@@ -114,6 +114,7 @@ def provenance(request: Request, device: Backend, seconds: float, report: Mappin
         "parameters": request.parameters.to_dict(),
         "unit": request.method.unit,
         "views": _describe_views(request.views),
+        **scan.recording,
         "grid": request.grid.to_dict(),
         "backend": device.description,
         "backend_name": device.name,

@@ -111,6 +111,7 @@ class Request:
         return {
             "sample": str(self.scan.folder),
             "name": self.scan.name,
+            "recorded": self.scan.recording.get("recorded_views"),
             "geometry": self.scan.geometry.to_dict(),
             "grid": self.grid.to_dict(),
             "method": self.method.name,
@@ -129,7 +130,8 @@ class Request:
             Naming the file or argument at fault.
         """
         try:
-            scan = _with_geometry(open_scan(data["sample"], name=data["name"]), ScanGeometry.from_dict(data["geometry"]))
+            scan = open_scan(data["sample"], name=data["name"], recorded=data["recorded"])
+            scan = _with_geometry(scan, ScanGeometry.from_dict(data["geometry"]))
             rest = {name: data[name] for name in ("method", "parameters", "views", "backend")}
             grid = VolumeGrid.from_dict(data["grid"])
             start = initial.reshape(grid.shape) if initial is not None and initial.size == grid.size else initial

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def _measure_fbp(together: int) -> Speed:
     for height in HEIGHTS:
         grid = _grid(height)
         volume = np.zeros(grid.shape, dtype=np.float32)
-        times.append(_timed(lambda volume=volume, grid=grid: backproject_layers(volume, grid, beams, start, tables)))  # type: ignore[misc]
+        times.append(_timed(partial(backproject_layers, volume, grid, beams, start, tables)))
     return _speed(times, pixel)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.errors import InputError, WorkError
+from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.files import mebibytes
 from MITOReconstructionLib.live.places import BLOCK, Places
+from MITOReconstructionLib.live.scratch import delete, scratch_array
 from MITOReconstructionLib.wfbp.planes import BeamStore, store_beams
 
 __all__ = ["BeamCache"]
@@ -39,7 +39,7 @@ class BeamCache:
     InputError
         When there is no room for two blocks, or no such folder.
     WorkError
-        When the file cannot be made.
+        When the file cannot be made, or the disk has no room for it.
     """
 
     def __init__(self, beams: int, rays: int, rows: int, limit: int, folder: str | os.PathLike[str] | None = None) -> None:
@@ -55,31 +55,13 @@ class BeamCache:
         self._lock = threading.Lock()
         self._file: Path | None = None
         size = self.capacity * rays * rows
-        flat = np.empty(size + 1, np.int16) if folder is None else self._map(size + 1, folder)  # the last value has one behind it
+        if folder is None:
+            flat = np.empty(size + 1, np.int16)  # the last value has one behind it
+        else:
+            flat, self._file = scratch_array("cache_folder", folder, (size + 1,), np.int16, prefix=".mito-beams-", what="a cache")
         values = flat[:size].reshape(self.capacity, rays, rows)
         self._places = Places(beams, count, f"The cache of {mebibytes(self.limit)} is full of beams that are in use.")
         self.store = BeamStore(values, np.zeros(self.capacity, np.float32), self._places.slots)
-
-    def _map(self, values: int, folder: str | os.PathLike[str]) -> NDArray[np.int16]:
-        place = Path(folder)
-        if not place.is_dir():
-            raise InputError("cache_folder", expected="a folder that exists", found=str(folder), remedy="Make it, or choose another one.")
-        size = 2 * values
-        try:
-            number, name = tempfile.mkstemp(prefix=".mito-beams-", dir=place)
-            self._file = Path(name)
-            with os.fdopen(number, "wb") as file:
-                if hasattr(os, "posix_fallocate"):  # else a full disk would end the process later
-                    os.posix_fallocate(file.fileno(), 0, size)
-                else:
-                    chunk = bytes(1 << 20)
-                    for first in range(0, size, len(chunk)):
-                        file.write(chunk[: size - first])
-            return np.memmap(self._file, dtype=np.int16, mode="r+", shape=(values,))
-        except OSError as error:
-            if self._file is not None:
-                self._file.unlink(missing_ok=True)
-            raise WorkError(f"{place}: no room for a cache of {mebibytes(size)}: {error.strerror or error}.") from error
 
     @property
     def nbytes(self) -> int:
@@ -165,5 +147,5 @@ class BeamCache:
         with self._lock:
             self.store = BeamStore(np.empty((0, 0, 0), np.int16), np.empty(0, np.float32), self.store.slots)
             if self._file is not None:
-                self._file.unlink(missing_ok=True)  # what is mapped of it goes with the last array
+                delete(self._file)  # what is mapped of it goes with the last array
                 self._file = None

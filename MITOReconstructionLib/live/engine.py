@@ -143,12 +143,13 @@ class LiveSlices:
         InputError
             When nothing is requested under that key.
         """
-        planes = self.planes
-        if key not in planes:
-            known = ", ".join(planes) or "no plane at all"
-            raise InputError("key", expected=f"one of {known}", found=repr(key), remedy="Request a plane under that key first.")
-        pinned = next(name for name in (f"{key} pinned {n}" for n in itertools.count(1)) if name not in planes)
-        self.request(pinned, planes[key])
+        with self._worker.changed:
+            planes = self.planes
+            if key not in planes:
+                known = ", ".join(planes) or "no plane at all"
+                raise InputError("key", expected=f"one of {known}", found=repr(key), remedy="Request a plane under that key first.")
+            pinned = next(name for name in (f"{key} pinned {n}" for n in itertools.count(1)) if name not in planes)
+            self.request(pinned, planes[key])
         return pinned
 
     @property
@@ -248,16 +249,18 @@ class LiveSlices:
             When the scan or a plugin failed, or the engine was closed meanwhile.
         """
         key = f"{SCRIPT}{next(self._count)}"
-        self.request(key, plane)
         worker = self._worker
 
         def there() -> bool:
             return worker.closed or (key in worker.results and worker.results[key].level == "final")
 
-        with worker.changed:
-            worker.changed.wait_for(there)
-            result = worker.results.get(key)
-        self.forget(key)
+        try:
+            self.request(key, plane)
+            with worker.changed:
+                worker.changed.wait_for(there)
+                result = worker.results.get(key)
+        finally:
+            self.forget(key)
         if result is None or result.level != "final":
             raise WorkError("The engine of live slices was closed before the slice was there.")
         if result.error:

@@ -23,7 +23,7 @@ from MITOReconstructionLib.wfbp.backproject import BeamTables
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu_beams import GpuBeams, GpuWork, Mailbox
 from MITOReconstructionLib.wfbp.gpu_planes import GpuBeamStore, GpuPlanes
-from MITOReconstructionLib.wfbp.gpu_sizes import CHUNK, RESERVE, GpuSizes, stream_bytes
+from MITOReconstructionLib.wfbp.gpu_sizes import CHUNK, RESERVE, GpuSizes, stream_bytes, views_at_a_time
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.planes import PlaneSums
 
@@ -119,7 +119,7 @@ class GpuLevel:
         detector = plan.geometry.detector
         rays, rows = len(plan.t), detector.rows
         self.device, self.work = device, device.work
-        chunk = max(1, min(CHUNK // (16 * detector.columns * rows), plan.geometry.views))
+        chunk = views_at_a_time(plan, CHUNK // 4)
         sizes = GpuSizes(BLOCK, GROUP, 1, chunk, 0, 0, 0)
         stream = stream_bytes(plan, (0, plan.beams), ramp.length, BLOCK, GROUP, chunk)
         count = self._room(plan.beams, 2 * BLOCK * rays * rows, stream)
@@ -156,6 +156,10 @@ class GpuLevel:
     def hold(self, beams: NDArray[np.intp]) -> None:
         """Keep these beams until the next call."""
         self._places.hold(beams)
+
+    def forget(self) -> None:
+        """Forget every beam."""
+        self._places.clear()
 
     def beams(self, first: int, last: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read, rebin and filter beams: blocks of (index of the first, float32 (beams, rays, rows)) on the computer."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.live.scratch import delete, scratch_array
 from MITOReconstructionLib.scan import Scan, covered_grid
 from MITOReconstructionLib.scan.dataset import describe_sample
 from MITOReconstructionLib.scan.npy import ArrayFile, block_to_fill
@@ -43,22 +42,19 @@ class GrowingScan(Scan):
     ------
     InputError
         When there is no such folder.
+    WorkError
+        When its disk has no room for all the views.
     """
 
     def __init__(
         self, geometry: ScanGeometry, *, name: str = "scan", grid: VolumeGrid | None = None, folder: str | os.PathLike[str] | None = None
     ) -> None:
         shape = (geometry.views, geometry.detector.columns, geometry.detector.rows)
-        path = None
+        path: Path | None = None
         if folder is None:
             kept = np.empty(shape, dtype=np.float32)  # takes memory as it is written
         else:
-            if not Path(folder).is_dir():
-                raise InputError("folder", expected="a folder that exists", found=str(folder), remedy="Make it, or choose another one.")
-            number, text = tempfile.mkstemp(prefix=".mito-views-", dir=folder)
-            os.close(number)
-            path = Path(text)
-            kept = np.memmap(path, dtype=np.float32, mode="w+", shape=shape)
+            kept, path = scratch_array("folder", folder, shape, np.float32, prefix=".mito-views-", what="the views")
         self._start(name, geometry, grid or covered_grid(geometry), kept, None)
         object.__setattr__(self, "_temporary", path)
 
@@ -135,8 +131,7 @@ class GrowingScan(Scan):
         """
         if self._file is None:
             return self._state.arrived
-        item = math.prod(self._file.shape[1:]) * self._file.dtype.itemsize
-        self._state.arrived = max(0, min(self.geometry.views, (self._file.size() - self._file.offset) // item))
+        self._state.arrived = min(self.geometry.views, self._file.whole())
         return self._state.arrived
 
     @property
@@ -152,7 +147,9 @@ class GrowingScan(Scan):
     def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """As :meth:`Scan.read`; an InputError also for views that have not come."""
         if last > self._state.arrived:
-            raise InputError("views", expected=f"views that have come, below {self._state.arrived}", found=f"{last - 1}", remedy="Wait.")
+            there = self._state.arrived
+            remedy = f"Wait; or use those that are there, views=slice(0, {there})."
+            raise InputError("views", expected=f"views that have come, below {there}", found=f"{last - 1}", remedy=remedy)
         if self._file is None:
             out = block_to_fill(out, (last - first, *self.projections.shape[1:]))
         return super().read(first, last, out)
@@ -179,7 +176,7 @@ class GrowingScan(Scan):
         """Let go of the file that :meth:`add_view` writes; nothing can be read after that."""
         if self._temporary is not None:
             object.__setattr__(self, "projections", np.broadcast_to(np.float32(np.nan), self.projections.shape))
-            self._temporary.unlink(missing_ok=True)
+            delete(self._temporary)
             object.__setattr__(self, "_temporary", None)
 
 
@@ -198,7 +195,8 @@ def open_growing(folder: str | os.PathLike[str], *, name: str | None = None) -> 
 
     The header of sinogram.npy may state the final shape or any other number of views; what counts is how long the file is. It is
     looked at whenever :attr:`GrowingScan.arrived` is asked for, which the engine does a few times a second. So a file that was made
-    in its full length at once, to be filled later, will not do: give its views to :meth:`GrowingScan.add_view`.
+    in its full length at once, to be filled later, will not do: give its views to :meth:`GrowingScan.add_view`. A file that becomes
+    shorter is another recording: the engine forgets what it has read of it.
 
     Raises
     ------

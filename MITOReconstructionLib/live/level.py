@@ -220,6 +220,13 @@ class Level:
         """Let go of the views that are kept for the next beams."""
         self._run = None
 
+    def forget(self) -> None:
+        """Forget every beam."""
+        self.rest()
+        self.cache.clear()
+        if self._gpu is not None:
+            self._gpu.forget()
+
     def within(self, ready: tuple[int, int]) -> BeamTables:
         """Tables of the beams ``ready`` alone, counted from the first of them."""
         first, last = ready

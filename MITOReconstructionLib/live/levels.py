@@ -19,7 +19,8 @@ from MITOReconstructionLib.wfbp.shared import beams_key, lend
 
 __all__ = ["Levels"]
 
-UNLIMITED = 1 << 62
+COARSE_BYTES = 1 << 30
+"""Bytes that the beams of the binned scan take at most. Those of a MITO scan of 4.5 turns take 35 MiB."""
 
 WORTH = 0.1
 """Share of half a turn of beams that has to be lacking for an image in between to be worth making."""
@@ -37,7 +38,7 @@ class Levels:
         A finer one, for better previews while the scan's own beams are filtered.
     settings : LiveSettings
     limit : int
-        Bytes for the scan's own beams and an eighth of it for those in between; those of the binned one are few, and all kept.
+        Bytes for the scan's own beams and an eighth of it for those in between; those of the binned one are few, and kept beside them.
     folder : path, optional
         Where to keep the scan's own beams in place of memory.
     device : LiveDevice, optional
@@ -59,19 +60,15 @@ class Levels:
         folder: str | os.PathLike[str] | None,
         device: LiveDevice | None = None,
     ) -> None:
-        self.settings = settings
-        self.full = Level(scan, settings, limit if between is None else limit - limit // 8, folder, device)
-        self.middle = None
+        self.settings, self._binned, views = settings, binned, scan.geometry.views
+        coarse, middle = None, None
+        with contextlib.suppress(InputError):  # too few views once most are left out
+            coarse = Level(binned, settings, COARSE_BYTES, None, device, views=views, stride=binned.stride, bin=binned.bins[0])
         if between is not None:
-            views = scan.geometry.views
             with contextlib.suppress(InputError):  # too few views, or no room for two blocks
-                self.middle = Level(between, settings, limit // 8, None, device, views=views, stride=between.stride, bin=between.bins[0])
-        try:
-            self.coarse = Level(
-                binned, settings, UNLIMITED, None, device, views=scan.geometry.views, stride=binned.stride, bin=binned.bins[0]
-            )
-        except InputError:  # too few views once most are left out
-            self.coarse = self.full
+                middle = Level(between, settings, limit // 8, None, device, views=views, stride=between.stride, bin=between.bins[0])
+        self.full = Level(scan, settings, limit if between is None else limit - limit // 8, folder, device)  # last: it may have a file
+        self.coarse, self.middle = coarse or self.full, middle
         self._end_lending = None
         if not settings.tilt and not settings.axis_offset:
             key = beams_key(scan, self.full.views, settings.filter_type, settings.frequency_scaling, True)
@@ -94,7 +91,7 @@ class Levels:
             When the scan cannot be read.
         """
         first, last = self.coarse.ready(arrived, False)
-        if self.coarse is not self.full and self.coarse.fill(first, last):
+        if self.coarse is not self.full and self.coarse.room and self.coarse.fill(first, last):
             return True
         full = self.full
         first, last = full.ready(arrived, False)
@@ -128,6 +125,13 @@ class Levels:
         for level in (self.coarse, self.middle, self.full):
             if level is not None:
                 level.rest()
+
+    def forget(self) -> None:
+        """Forget everything that was read: it is another recording's."""
+        for level in (self.coarse, self.middle, self.full):
+            if level is not None:
+                level.forget()
+        self._binned.forget()
 
     def leave_gpu(self) -> None:
         """Let go of what is on the GPU."""

@@ -121,6 +121,12 @@ class Plane:
         corners = np.array([self.position(i, j) for i in (0, n - 1) for j in (0, m - 1)])
         return _plain(corners.min(axis=0)), _plain(corners.max(axis=0))
 
+    def is_coplanar(self, other: Plane) -> bool:
+        """Whether the other plane is a part of the same infinite plane: to a thousandth of a pixel at its middle."""
+        turned = float(np.linalg.norm(np.cross(self.normal, other.normal)))
+        apart = abs(float(np.subtract(other.centre, self.centre) @ np.array(self.normal)))
+        return turned < 1e-6 and apart < 1e-3 * min(self.spacing)
+
     def matrix(self) -> NDArray[np.float64]:
         """From pixel indices to mm: the 4 x 4 matrix of (i, j, k, 1), k along the normal; its spacing is the smaller one of the plane's.
 

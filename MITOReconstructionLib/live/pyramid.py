@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import numba
@@ -18,6 +19,9 @@ __all__ = ["BinnedScan", "TiltedScan", "shifted_axis"]
 COLUMNS, ROWS, DIRECTIONS = 260, 32, 160
 """Columns, rows and views per half turn that a binned scan keeps at least, where the scan has them."""
 
+KEPT_BYTES = 1 << 30
+"""Bytes that the views of a binned scan may take in memory. Those of a MITO scan of 4.5 turns take 75 MiB."""
+
 
 class BinnedScan(Scan):
     """Every ``stride``-th view of a scan, its pixels averaged over bins.
@@ -32,7 +36,7 @@ class BinnedScan(Scan):
     detail : int
         So many times ``COLUMNS``, ``ROWS`` and ``DIRECTIONS`` are kept.
     keep : bool
-        Whether what was read once is kept in memory.
+        Whether what was read once is kept in memory, where all of it has room in :data:`KEPT_BYTES`.
     """
 
     def __init__(self, scan: Scan, detail: int = 1, *, keep: bool = True) -> None:
@@ -60,6 +64,7 @@ class BinnedScan(Scan):
             geometry.angles[index], geometry.axial_positions[index], geometry.source_radius, geometry.detector_radius, binned
         )
         shape = (len(index), across, along)
+        keep = keep and 4 * math.prod(shape) <= KEPT_BYTES
         kept = np.empty(shape, dtype=np.float32) if keep else np.broadcast_to(np.float32(np.nan), shape)
         super().__init__(scan.name, small, scan.default_grid, kept)
         for name, value in {
@@ -90,6 +95,14 @@ class BinnedScan(Scan):
                     self.projections[view] = out[view - first]
                     self._there[view] = True
         return out
+
+    def forget(self) -> None:
+        """Forget what is kept; what is read next is another recording."""
+        self._there[:] = False
+
+    def stamp(self) -> Hashable:
+        """That of the scan it is made of."""
+        return self._scan.stamp()
 
 
 def shifted_axis(geometry: ScanGeometry, offset: float) -> ScanGeometry:
@@ -142,6 +155,14 @@ class TiltedScan(Scan):
             _look_up(view, self._rows, between)
             _look_up(between.T, self._columns.T, view.T)
         return out
+
+    def announce(self, first: int, last: int) -> None:
+        """As :meth:`Scan.announce`."""
+        self._scan.announce(first, last)
+
+    def stamp(self) -> Hashable:
+        """That of the scan whose detector is turned."""
+        return self._scan.stamp()
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.live.plane import Plane
-from MITOReconstructionLib.live.result import Level
+from MITOReconstructionLib.live.plugins import PluginStep, run_steps
+from MITOReconstructionLib.live.result import Level, SliceResult
 from MITOReconstructionLib.live.task import Image
 
-__all__ = ["ContextRequest", "Request"]
+__all__ = ["ContextRequest", "Request", "sentence"]
 
 
 class Request:
@@ -27,7 +29,6 @@ class Request:
         self.level: Level = "preview"
         self.complete = False
         self.reprocess = False
-        self.failed = False
         self.given_up = False
         self.before: Request | None = None
 
@@ -45,11 +46,24 @@ class Request:
 
     def restart(self) -> None:
         """Begin anew: the levels it was worked on with are gone."""
-        self.stage, self.task, self.seconds, self.before, self.failed = "preview", None, {}, None, False
+        self.stage, self.task, self.seconds, self.before = "preview", None, {}, None
 
     def again(self, since: float) -> None:
         """Make the final image anew, because more of the scan has come."""
         self.stage, self.task, self.since, self.seconds = "final", None, since, {}
+
+    def result(self, plugins: Sequence[PluginStep], number: int, fault: str) -> SliceResult:
+        """Its image, put through the plugins; where there is none, zeros and the fault."""
+        seconds, error = dict(self.seconds), fault if self.image is None else ""
+        values: dict[str, float] = {}
+        image: NDArray[np.float32] = np.zeros(self.plane.shape, np.float32) if self.image is None else self.image
+        image.setflags(write=False)
+        if self.image is not None:
+            image, values, spent, error = run_steps(image, plugins)
+            seconds |= spent
+            values |= {"mean": float(image.mean()), "minimum": float(image.min()), "maximum": float(image.max())}
+        seconds["total"] = time.perf_counter() - self.since
+        return SliceResult(self.key, self.plane, image, self.level, self.complete, number, seconds, values, error)
 
 
 class ContextRequest:
@@ -57,7 +71,13 @@ class ContextRequest:
 
     def __init__(self, voxels: int) -> None:
         self.voxels = voxels
-        self.done, self.failed = False, False
+        self.done = False
         self.task: Generator[None, None, NDArray[np.float32]] | None = None
         self.ready = (0, 0)
         self.seconds = 0.0
+
+
+def sentence(error: BaseException) -> str:
+    """What a fault says, in one line; with its kind, where it is none that is meant for people."""
+    text = " ".join(str(error).split())
+    return text if text and isinstance(error, (ValueError, RuntimeError)) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from MITOReconstructionLib.live.arrivals import Arrivals
 from MITOReconstructionLib.live.context import context_grid, reconstruct_context
 from MITOReconstructionLib.live.gpu import LiveDevice
-from MITOReconstructionLib.live.growing import GrowingScan
 from MITOReconstructionLib.live.levels import Levels
-from MITOReconstructionLib.live.plugins import PluginStep, run_steps
-from MITOReconstructionLib.live.request import ContextRequest, Request
+from MITOReconstructionLib.live.plugins import PluginStep
+from MITOReconstructionLib.live.request import ContextRequest, Request, sentence
 from MITOReconstructionLib.live.result import ContextVolume, LiveStatus, SliceResult
 from MITOReconstructionLib.live.settings import LiveSettings
 from MITOReconstructionLib.live.task import enlarge, preview_factor, reconstruct_plane
@@ -28,9 +27,6 @@ from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.wfbp.warm import compile_kernels, compile_plane_kernels
 
 __all__ = ["Worker", "running"]
-
-LOOK_SECONDS = 0.2
-"""How often a growing file is looked at."""
 
 GROWTH = 0.1
 """Share of the scan's beams that have to come before the context volume is made anew."""
@@ -79,11 +75,7 @@ class Worker:
         self._process = os.getpid()
         self._ahead = True
         self._middle = float(np.mean(scan.geometry.axial_positions))
-        self._growing = scan if isinstance(scan, GrowingScan) else None
-        self._arrived = self._growing.arrived if self._growing is not None else scan.geometry.views
-        self._looked = time.perf_counter()
-        self._news, self._news_seen = 0, 0
-        self._unsubscribe = self._growing.subscribe(self._poke) if self._growing is not None else None
+        self._arrivals = Arrivals(scan, self.changed)
         self._thread = threading.Thread(target=self._run, name="live slices", daemon=True)
         _workers.add(self)
         self._thread.start()
@@ -95,13 +87,13 @@ class Worker:
         """Whether something that was asked for is not there yet."""
         context = self.context_request is not None and not self.context_request.done
         slices = any(request.stage != "done" or request.reprocess for request in self.requests.values())
-        return context or slices or self._news != self._news_seen
+        return context or slices or self._arrivals.unseen
 
     def status(self) -> LiveStatus:
         """How far the work is."""
         with self.changed:
-            levels, arrived = self._levels, self._arrived
-            views, busy, error = self._scan.geometry.views, self.busy, self._error
+            levels, arrived, lost = self._levels, self._arrivals.arrived, self._arrivals.error
+            views, busy, error = self._scan.geometry.views, self.busy, self._error or (lost and sentence(lost)) or ""
             if levels is None:
                 return LiveStatus(busy, 0, 0, 0, 0, 0, views, arrived, error, self._compiling, self._device.description)
             full = levels.full
@@ -122,8 +114,7 @@ class Worker:
 
     def close(self, *, wait: bool = True) -> None:
         """End the work, and wait for the end of the thread where that is wanted."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
+        self._arrivals.close()
         with self.changed:
             self.closed = True
             self.changed.notify_all()
@@ -131,11 +122,6 @@ class Worker:
             self.join()
 
     # ---- the thread ------------------------------------------------------------------------------------------------------
-
-    def _poke(self) -> None:
-        with self.changed:
-            self._news += 1
-            self.changed.notify_all()
 
     def _run(self) -> None:
         try:
@@ -147,8 +133,7 @@ class Worker:
                         return
                     job = self._choose()
                     if job is None:
-                        waits = self._growing is not None and self._arrived < self._scan.geometry.views
-                        self.changed.wait(LOOK_SECONDS if waits else None)
+                        self.changed.wait(self._arrivals.patience)
                         continue
                 try:
                     job()
@@ -174,39 +159,44 @@ class Worker:
                 compile_plane_kernels()
                 self._device.prepare()
         except Exception as error:  # noqa: BLE001 - it is met again, and told, where a slice needs them
-            self._error = _sentence(error)
+            self._error = sentence(error)
         self._compiling = False
 
     def _look(self) -> None:
-        """Whether more of the scan has come."""
-        now, news = time.perf_counter(), self._news
-        if self._growing is None or (news == self._news_seen and now - self._looked < LOOK_SECONDS):
+        """Whether more of the scan has come, or less: a file that is shorter than it was is that of another recording."""
+        found = self._arrivals.look()
+        if found is None:
             return
-        self._looked = now
-        arrived = self._arrived
-        try:
-            arrived = self._growing.arrived
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the source, the slices stay
-            self._error = _sentence(error)
+        anew = found[1] < self._arrivals.arrived
+        if anew and self._levels is not None:
+            self._levels.forget()
         with self.changed:
-            self._news_seen = news
-            if arrived != self._arrived:
-                self._arrived, self._ahead = arrived, True
+            if anew:
+                self._begin_anew()
+            if self._arrivals.take(found):
+                self._ahead = True
                 self._renew()
             self.changed.notify_all()
 
+    def _begin_anew(self) -> None:
+        """Have everything made anew, from its preview on."""
+        for request in self.requests.values():
+            request.restart()
+        if self.context_request is not None:
+            self.context_request = ContextRequest(self.context_request.voxels)
+
     def _renew(self) -> None:
-        """Have what was made from fewer views than there are now made anew."""
+        """Have what was made from fewer views than there are now, or failed, made anew."""
         levels = self._levels
-        if levels is None or self._growing is None:
+        if levels is None or not self._arrivals.growing:
             return
-        ready, beams = levels.ready(levels.full, self._arrived), levels.full.plan.beams
+        ready, beams = levels.ready(levels.full, self._arrivals.arrived), levels.full.plan.beams
         now = time.perf_counter()
         for request in self.requests.values():
-            if request.stage == "done" and not request.complete and not request.failed and request.ready != ready:
+            if request.stage == "done" and not request.complete and request.ready != ready:
                 request.again(now)
         context = self.context_request
-        if context is not None and context.done and not context.failed:
+        if context is not None and context.done:
             more = abs(ready[1] - ready[0] - (context.ready[1] - context.ready[0]))
             if more >= GROWTH * beams or (more and ready == (0, beams)):
                 self.context_request = ContextRequest(context.voxels)
@@ -275,23 +265,24 @@ class Worker:
 
     def _give_up(self, error: Exception) -> None:
         """Let everything that is wanted fail."""
-        self._error, self._ahead = _sentence(error), False
+        self._error, self._ahead = sentence(error), False
         with self.changed:
             waiting = [request for request in self.requests.values() if request.stage != "done" or request.reprocess]
             if self.context_request is not None:
-                self.context_request.done = self.context_request.failed = True
+                self.context_request.done = True
+            self.changed.notify_all()
         for request in waiting:
             self._fail(request, error)
 
     def _advance(self, request: Request, levels: Levels) -> None:
         """Do a step of a slice."""
         try:
-            if request.stage == "between" and request.task is None and not levels.worth_it(request.plane, self._arrived):
+            if request.stage == "between" and request.task is None and not levels.worth_it(request.plane, self._arrivals.arrived):
                 request.stage = "final"
             level = levels.at(request.stage)
             factor = 1 if request.stage == "final" else preview_factor(level, request.plane)
             if request.task is None:
-                request.ready = levels.ready(level, self._arrived)
+                request.ready = levels.ready(level, self._arrivals.arrived)
                 plane = request.plane.coarser(factor) if factor > 1 else request.plane
                 request.task = reconstruct_plane(level, plane, request.ready, levels.settings.fill_value, request.seconds)
                 self._middle, self._ahead = request.plane.centre[2], True
@@ -309,7 +300,7 @@ class Worker:
             else:
                 self._fail(request, error)
             return
-        request.task, request.image = None, image
+        request.image = image
         request.level = "final" if request.stage == "final" else "preview"
         request.complete = complete and request.stage == "final"
         self._error = ""
@@ -320,19 +311,19 @@ class Worker:
         self._give(request, request.stage)
 
     def _fail(self, request: Request, error: Exception) -> None:
-        self._error = _sentence(error)
-        request.task, request.image, request.level, request.complete, request.failed = None, None, "final", False, True
+        self._error = sentence(error)
+        request.task, request.image, request.level, request.complete = None, None, "final", False
         self._give(request, "done")
 
     def _give(self, request: Request, stage: str) -> None:
         """Put the image through the plugins and give it out, if it is still wanted; then the request is at ``stage``."""
         plugins, self._shown = self.plugins, True
-        result = self._result(request, plugins)
+        result = request.result(plugins, next(self._numbers), self._error)
         if self._callback is not None and self._wanted(request):
             try:
                 self._callback(result)
             except (Exception, SystemExit) as fault:  # noqa: BLE001 - a fault of the listener's
-                self._error = f"callback: {_sentence(fault)}"
+                self._error = f"callback: {sentence(fault)}"
         with self.changed:
             if self._wanted(request):
                 self.results.pop(request.key, None)
@@ -340,7 +331,8 @@ class Worker:
             newest = self.requests.get(request.key)
             if newest is not None and newest.before is request:
                 newest.before = None
-            request.stage = stage
+            if stage != request.stage:  # only now, so that whoever takes its place meanwhile knows that it was under way
+                request.stage, request.task = stage, None
             request.reprocess = self.plugins is not plugins and request.image is not None
             self._renew()
             self.changed.notify_all()
@@ -350,26 +342,13 @@ class Worker:
             newest = self.requests.get(request.key)
             return newest is not None and (newest is request or newest.before is request)
 
-    def _result(self, request: Request, plugins: tuple[PluginStep, ...]) -> SliceResult:
-        seconds, error = dict(request.seconds), self._error if request.image is None else ""
-        values: dict[str, float] = {}
-        image: NDArray[np.float32] = np.zeros(request.plane.shape, np.float32) if request.image is None else request.image
-        image.setflags(write=False)
-        if request.image is not None:
-            image, values, spent, error = run_steps(image, plugins)
-            seconds |= spent
-            values |= {"mean": float(image.mean()), "minimum": float(image.min()), "maximum": float(image.max())}
-        seconds["total"] = time.perf_counter() - request.since
-        number = next(self._numbers)
-        return SliceResult(request.key, request.plane, image, request.level, request.complete, number, seconds, values, error)
-
     def _advance_context(self, context: ContextRequest, levels: Levels) -> None:
         """Do a step of the context volume."""
         start = time.perf_counter()
         try:
             if context.task is None:
-                context.ready = levels.ready(levels.full, self._arrived)
-                ready = levels.ready(levels.coarse, self._arrived)
+                context.ready = levels.ready(levels.full, self._arrivals.arrived)
+                ready = levels.ready(levels.coarse, self._arrivals.arrived)
                 grid = context_grid(self._scan, context.voxels)
                 context.task = reconstruct_context(levels.coarse, grid, ready, levels.settings.fill_value)
             try:
@@ -381,9 +360,9 @@ class Worker:
         except DeviceError:
             raise
         except Exception as error:  # noqa: BLE001 - as for slices
-            self._error = _sentence(error)
+            self._error = sentence(error)
             with self.changed:
-                context.done = context.failed = True
+                context.done = True
                 self.changed.notify_all()
             return
         array.setflags(write=False)
@@ -399,11 +378,11 @@ class Worker:
 
     def _fill_ahead(self, levels: Levels) -> None:
         try:
-            self._ahead = levels.fill_ahead(self._arrived, self._middle)
+            self._ahead = levels.fill_ahead(self._arrivals.arrived, self._middle)
         except DeviceError:
             raise
         except Exception as error:  # noqa: BLE001 - it is met again, and told, where a slice needs these views
-            self._error, self._ahead = _sentence(error), False
+            self._error, self._ahead = sentence(error), False
         if not self._ahead:
             levels.rest()
 
@@ -414,8 +393,3 @@ _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 def running() -> Iterator[Worker]:
     """The workers whose threads run, also those that nobody else knows any more."""
     return (worker for worker in list(_workers) if worker.alive)
-
-
-def _sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if text and isinstance(error, (ValueError, RuntimeError)) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -93,24 +93,20 @@ def run(problem: Problem, parameters: CGLSParameters) -> Result:
 
     Raises
     ------
-    InputError
-        When no view sees the grid, or a projection holds a NaN or an infinity.
-    WorkError
-        When the iteration diverges, naming the iteration.
-    Cancelled
-        When the run was asked to stop.
+    InputError, WorkError, Cancelled
+        As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
     with System(problem, context=parameters.context, start=wants_fbp(problem, parameters)) as system:
         search = _Search(system, start_volume(system, parameters))
         every = RENEW_BOUND if parameters.non_negative else RENEW
 
-        def step(number: int) -> float:
+        def step(number: int) -> tuple[float, float]:
             if number % every == 0:
                 if parameters.non_negative:
                     np.maximum(search.x, 0, out=search.x)
                 search.renew()
             search.advance()
-            return math.sqrt(search.misfit / search.measured) if search.measured else 0.0
+            return search.misfit, search.measured
 
         report = iterate(system, parameters, "CGLS", search.x, step, clip=False)
     if parameters.non_negative:

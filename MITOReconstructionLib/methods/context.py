@@ -49,7 +49,6 @@ REFINEMENT: dict[str, object] = {"iterations": 8, "context": False, "non_negativ
 CAREFUL: dict[str, object] = {**REFINEMENT, "subsets": 1, "relaxation": 0.9}
 """Taken where the refinement diverges: ordered subsets may, where views are few; one step for all views at a time does not."""
 
-
 GROWN = 1.2
 """A refinement whose residual ends at so many times its smallest has begun to diverge."""
 

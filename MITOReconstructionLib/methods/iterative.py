@@ -17,7 +17,18 @@ from MITOReconstructionLib.methods.registry import Problem
 from MITOReconstructionLib.methods.system import System
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["Iterations", "IterativeParameters", "Relaxation", "iterate", "relaxation", "start_volume", "wants_fbp"]
+__all__ = [
+    "Iterations",
+    "IterativeParameters",
+    "Relaxation",
+    "descend",
+    "iterate",
+    "iterations",
+    "relaxation",
+    "start",
+    "start_volume",
+    "wants_fbp",
+]
 
 RISE = 2.0
 """An iteration whose residual has grown to so many times its smallest, and beyond its first, diverges."""
@@ -121,12 +132,44 @@ def start_volume(system: System, parameters: IterativeParameters) -> NDArray[np.
     return np.zeros(shape, dtype=np.float32)
 
 
+def descend(
+    system: System,
+    volume: NDArray[np.float32],
+    update: NDArray[np.float32],
+    length: np.float32 | NDArray[np.float32],
+    index: NDArray[np.intp] | None = None,
+    weigh: Callable[[NDArray[np.intp], NDArray[np.float32]], object] | None = None,
+) -> tuple[float, float]:
+    """One step of a gradient descent, x <- x + length A' W (b - A x) over some views.
+
+    Parameters
+    ----------
+    system : System
+    volume, update : float32, shape grid.shape
+        x, changed in place, and room for the step.
+    length : float32, or float32 of shape grid.shape
+        Of the step, in 1/mm^2 where W has no unit, or of each voxel's.
+    index, weigh
+        The views and W, as of :meth:`System.add_gradient`.
+
+    Returns
+    -------
+    misfit, measured : float
+        As of :meth:`System.add_gradient`, before the step.
+    """
+    update[...] = 0.0
+    squares = system.add_gradient(volume, update, index, weigh)
+    np.multiply(update, length, out=update)
+    np.add(volume, update, out=volume)
+    return squares
+
+
 def iterate(
     system: System,
     parameters: IterativeParameters,
     title: str,
     volume: NDArray[np.float32],
-    step: Callable[[int], float],
+    step: Callable[[int], tuple[float, float]],
     *,
     clip: bool = True,
     passes: int = 1,
@@ -142,7 +185,7 @@ def iterate(
     volume : float32, shape grid.shape
         What ``step`` changes in place; handed to the monitor as a preview.
     step : callable
-        Called with the iteration's number from 0; returns the relative residual that it met.
+        Called with the iteration's number from 0; returns what it met, ||p - A x||^2 and ||p||^2.
     clip : bool
         Whether non-negativity is left to this loop.
     passes : int
@@ -165,7 +208,8 @@ def iterate(
     stopped = "iterations"
     for number in range(total):
         _tick(system, title, number, total, passes)
-        residual = step(number)
+        misfit, measured = step(number)
+        residual = math.sqrt(misfit / measured) if measured else 0.0
         residuals.append(residual)
         if clip and parameters.non_negative:
             np.maximum(volume, 0, out=volume)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, iterate, iterations, start_volume, wants_fbp
+from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, descend, iterate, iterations, start_volume, wants_fbp
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.methods.system import System
 
@@ -32,26 +32,15 @@ def run(problem: Problem, parameters: LandweberParameters) -> Result:
 
     Raises
     ------
-    InputError
-        When no view sees the grid, or a projection holds a NaN or an infinity.
-    WorkError
-        When the iteration diverges, naming the iteration.
-    Cancelled
-        When the run was asked to stop.
+    InputError, WorkError, Cancelled
+        As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
     with System(problem, context=parameters.context, start=wants_fbp(problem, parameters)) as system:
         norm = system.norm_squared()
+        length = np.float32(parameters.relaxation / norm)
         volume = start_volume(system, parameters)
         update = np.empty_like(volume)
-
-        def step(_: int) -> float:
-            update[...] = 0.0
-            misfit, measured = system.add_gradient(volume, update)
-            np.multiply(update, np.float32(parameters.relaxation / norm), out=update)
-            np.add(volume, update, out=volume)
-            return float(np.sqrt(misfit / measured)) if measured else 0.0
-
-        report = iterate(system, parameters, "Landweber", volume, step)
+        report = iterate(system, parameters, "Landweber", volume, lambda _: descend(system, volume, update, length))
     return Result(volume, {**report, "norm_squared": norm})
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.methods.iterative import (
     IterativeParameters,
     Relaxation,
+    descend,
     iterate,
     iterations,
     relaxation,
@@ -61,12 +62,8 @@ def run(problem: Problem, parameters: OSSARTParameters) -> Result:
 
     Raises
     ------
-    InputError
-        When no view sees the grid, or a projection holds a NaN or an infinity.
-    WorkError
-        When the iteration diverges, naming the iteration.
-    Cancelled
-        When the run was asked to stop.
+    InputError, WorkError, Cancelled
+        As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
     with System(problem, context=parameters.context, weights=True, start=wants_fbp(problem, parameters)) as system:
         subsets = ordered_subsets(system.geometry.views, parameters.subsets)
@@ -76,17 +73,14 @@ def run(problem: Problem, parameters: OSSARTParameters) -> Result:
         volume = start_volume(system, parameters)
         update = np.empty_like(volume)
 
-        def step(_: int) -> float:
+        def step(_: int) -> tuple[float, float]:
             misfit = measured = 0.0
             for index in subsets:
-                update[...] = 0.0
-                part = system.add_gradient(volume, update, index, rows.weigh)
+                part = descend(system, volume, update, columns, index, rows.weigh)
                 misfit, measured = misfit + part[0], measured + part[1]
-                np.multiply(update, columns, out=update)
-                np.add(volume, update, out=volume)
                 if parameters.non_negative:
                     np.maximum(volume, 0, out=volume)
-            return float(np.sqrt(misfit / measured)) if measured else 0.0
+            return misfit, measured
 
         report = iterate(system, parameters, "OS-SART", volume, step)
     return Result(volume, {**report, "subsets": len(subsets)})

@@ -15,6 +15,9 @@ from MITOReconstructionLib.errors import InputError
 __all__ = ["Parameters", "parameter"]
 
 TYPES = {"bool": bool, "int": int, "float": float, "str": str}
+LARGEST = 3.4e38
+"""Of numbers that are computed with in 32 bits."""
+
 WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
 
 
@@ -142,6 +145,8 @@ def _checked(entry: Field[Any], value: Any, prefix: str) -> Any:
         value, right = int(value), True
     if not right or (kind == "float" and not math.isfinite(value)):
         raise InputError(where, expected=_expectation(details, kind), found=repr(value), remedy=details["reason"] or "Correct the value.")
+    if kind == "float" and abs(value) > LARGEST:
+        raise InputError(where, expected=f"a number of at most {LARGEST:g} in size", found=repr(value), remedy="Correct the value.")
     outside = (
         (details["minimum"] is not None and value < details["minimum"])
         or (details["maximum"] is not None and value > details["maximum"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, iterate, iterations, start_volume, wants_fbp
+from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, descend, iterate, iterations, start_volume, wants_fbp
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.methods.sums import RowWeights, column_weights
 from MITOReconstructionLib.methods.system import System
@@ -35,12 +35,8 @@ def run(problem: Problem, parameters: SIRTParameters) -> Result:
 
     Raises
     ------
-    InputError
-        When no view sees the grid, or a projection holds a NaN or an infinity.
-    WorkError
-        When the iteration diverges, naming the iteration.
-    Cancelled
-        When the run was asked to stop.
+    InputError, WorkError, Cancelled
+        As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
     with System(problem, context=parameters.context, weights=True, start=wants_fbp(problem, parameters)) as system:
         rows = RowWeights(system)
@@ -48,15 +44,7 @@ def run(problem: Problem, parameters: SIRTParameters) -> Result:
         columns *= np.float32(parameters.relaxation)
         volume = start_volume(system, parameters)
         update = np.empty_like(volume)
-
-        def step(_: int) -> float:
-            update[...] = 0.0
-            misfit, measured = system.add_gradient(volume, update, weigh=rows.weigh)
-            np.multiply(update, columns, out=update)
-            np.add(volume, update, out=volume)
-            return float(np.sqrt(misfit / measured)) if measured else 0.0
-
-        report = iterate(system, parameters, "SIRT", volume, step)
+        report = iterate(system, parameters, "SIRT", volume, lambda _: descend(system, volume, update, columns, weigh=rows.weigh))
     return Result(volume, report)
 
 

@@ -62,12 +62,8 @@ def run(problem: Problem, parameters: TVParameters) -> Result:
 
     Raises
     ------
-    InputError
-        When no view sees the grid, or a projection holds a NaN or an infinity.
-    WorkError
-        When the iteration diverges, naming the iteration.
-    Cancelled
-        When the run was asked to stop.
+    InputError, WorkError, Cancelled
+        As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
     with System(problem, context=parameters.context, start=wants_fbp(problem, parameters)) as system:
         norm = system.norm_squared()
@@ -97,8 +93,8 @@ class _Search:
         self.denoiser = Denoiser(system.grid, non_negative=parameters.non_negative)
         self.t = 1.0
 
-    def step(self, _: int) -> float:
-        """Go through all subsets once; give back the relative residual met."""
+    def step(self, _: int) -> tuple[float, float]:
+        """Go through all subsets once; give back ||p - A x||^2 and ||p||^2 as they were met."""
         misfit = measured = 0.0
         for index in self.subsets:
             self.v[...] = 0.0
@@ -110,7 +106,7 @@ class _Search:
             self.denoiser.denoise(self.v, self.weight, self.y, INNER)
             before, self.t = self.t, 0.5 + math.sqrt(0.25 + self.t * self.t)
             momentum(self.x, self.y, (before - 1.0) / self.t)
-        return math.sqrt(misfit / measured) if measured else 0.0
+        return misfit, measured
 
 
 def _scale(system: System) -> float:

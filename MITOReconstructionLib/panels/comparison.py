@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.panels.narrow import narrow_combo
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.panels.volume_names import labels
 from MITOReconstructionLib.scene.host import Node
 from MITOReconstructionLib.scene.slices import set_opacity
 from MITOReconstructionLib.session.session import Session
@@ -80,8 +81,9 @@ class Comparison:
         self._nodes = [node for node in nodes if node is not chosen]
         self.other.blockSignals(True)
         self.other.clear()
+        named = dict(zip(nodes, labels(nodes), strict=True))
         for node in self._nodes:
-            self.other.addItem(node.GetName())
+            self.other.addItem(named[node])
         self.other.setCurrentIndex(self._nodes.index(before) if before in self._nodes else len(self._nodes) - 1)
         self.other.blockSignals(False)
         possible = bool(self._nodes) and chosen is not None

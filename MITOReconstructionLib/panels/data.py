@@ -91,8 +91,8 @@ class DataSection:
         self.opened = ScanCombo(self.session)
         form.addRow(_("Loaded:"), self.opened.row)
         form.addRow(self.status.label)
-        self.recorded = RecordedBar(self.session)
-        form.addRow(self.recorded.bar)
+        self.recorded = RecordedBar(self.session, self.status)
+        form.addRow(self.recorded.row)
         self.recorded.update()
         self.table = _table()
         form.addRow(self.table)
@@ -222,9 +222,12 @@ class DataSection:
         elif scan is None:
             self.status.say(_("Nothing is loaded."))
         else:
-            recording = self.session.recording.of(scan) is not None
-            text = _("{name} is being recorded; when it is complete it can be reconstructed.") if recording else _("{name} is loaded.")
-            self.status.say(text.format(name=scan.name))
+            text = _("{name} is loaded.")
+            if self.session.recording.of(scan) is not None:
+                text = _("{name} is being recorded; when it is complete it can be reconstructed.")
+            elif scan.planned_views is not None:
+                text = _("{name} is loaded as far as it was recorded, {done} of {all} views.")
+            self.status.say(text.format(name=scan.name, done=scan.geometry.views, all=scan.planned_views))
         self.update()
 
     def _show_grown(self) -> None:

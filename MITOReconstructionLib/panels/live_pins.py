@@ -93,6 +93,7 @@ class PinsWidget:
             self.list.setCurrentRow(len(self.keys) - 1)
             self.list.setFixedHeight(min(len(self.keys), MOST_ROWS) * (SIZE + MARGIN) + MARGIN)
         for place, key in enumerate(self.keys):
+            self.list.item(place).setText(pinned[key].node.GetName())  # somebody may have renamed it
             shown = pinned[key].shown
             if live is not None and shown is not None and self._drawn.get(key) != shown.number:
                 self._drawn[key] = shown.number

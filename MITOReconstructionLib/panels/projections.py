@@ -10,6 +10,8 @@ from slicer.i18n import tr as _
 
 from MITOReconstructionLib.errors import MITOError
 from MITOReconstructionLib.panels.status import Status
+from MITOReconstructionLib.scene.observers import Observers
+from MITOReconstructionLib.scene.scan_scene import ScanScene
 from MITOReconstructionLib.session.preferences import FASTEST, SHOWN_PARTS
 from MITOReconstructionLib.session.session import Session
 
@@ -40,6 +42,8 @@ class ProjectionsSection:
         self._due = 0.0  # views that playing has not shown yet
         self._ticked = 0.0
         self._setting = False
+        self._watched = Observers()
+        self._shown: ScanScene | None = None  # whose parts are watched
         self._make()
         self.timer = qt.QTimer()
         self.timer.setInterval(TICK_MILLISECONDS)
@@ -170,6 +174,8 @@ class ProjectionsSection:
 
     def _show_scan(self) -> None:
         self.play_button.checked = False
+        self._watched.clear()
+        self._shown = None
         shown = self.session.shown
         self.widget.enabled = shown is not None
         if shown is None:
@@ -181,13 +187,24 @@ class ProjectionsSection:
         self.slider.pageStep = max(1, views // PAGES)
         self.around.setRange(0, views - 1)
         self.around.value = shown.around
-        for name, box in self.boxes.items():
-            box.checked = shown.is_visible(name)
         self._setting = False
+        self._shown = shown
+        for name in self.boxes:
+            if (display := shown.part(name).node.GetDisplayNode()) is not None:
+                self._watched.add(display, self._show_parts)
+        self._show_parts()
         if self.slider.enabled:
             self.show_view(shown.view)
         else:
             self.status.say(_("No view has been recorded yet."))
+
+    def _show_parts(self) -> None:
+        """Say which parts are shown; somebody may have hidden some in the module Data."""
+        if self._shown is not None and not self._setting:
+            self._setting = True
+            for name, box in self.boxes.items():
+                box.checked = self._shown.is_visible(name)
+            self._setting = False
 
     def _fit_range(self) -> None:
         """Let the views be chosen that there are."""
@@ -211,5 +228,6 @@ class ProjectionsSection:
             self.show_view(self.slider.maximum)
 
     def close(self) -> None:
-        """Stop playing."""
+        """Stop playing, and watch nothing any more."""
         self.timer.stop()
+        self._watched.clear()

@@ -12,8 +12,7 @@ from MITOReconstructionLib.panels.charts import ChartLayout
 from MITOReconstructionLib.panels.foreseen import duration
 from MITOReconstructionLib.panels.status import Status
 from MITOReconstructionLib.panels.watch import POLL_MILLISECONDS, YIELD_SECONDS
-from MITOReconstructionLib.scene.host import Node
-from MITOReconstructionLib.scene.slices import background, fit_slices, show_in_slices
+from MITOReconstructionLib.scene.slices import ShownVolumes, fit_slices, show_again, show_in_slices, shown_in_slices
 from MITOReconstructionLib.session.runs import Run
 from MITOReconstructionLib.session.session import Session
 
@@ -50,7 +49,7 @@ class QueueList:
         self._words: list[tuple[str, str, str, bool]] = []
         self._plotted: Run | None = None
         self._previewed: Run | None = None
-        self._background: Node | None = None
+        self._before: ShownVolumes = {}
         self._make()
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MILLISECONDS)
@@ -194,7 +193,8 @@ class QueueList:
 
     def _progressed(self, run: Run) -> None:
         if run.preview is not None and self._previewed is not run:
-            self._background = background(self.session.scene) if self._previewed is None else self._background
+            if self._previewed is None:
+                self._before = shown_in_slices(self.session.scene)
             self._previewed = run
             show_in_slices(self.session.scene, run.preview.node, spare_live=True)
             fit_slices(self.session.scene, spare_live=True)
@@ -214,9 +214,8 @@ class QueueList:
     def _ended(self, run: Run) -> None:
         if self._previewed is run:
             self._previewed = None
-            if run.state != "done" and self._background is not None and self._background.GetScene() is not None:
-                show_in_slices(self.session.scene, self._background, spare_live=True)
-            self._background = None
+            if run.state != "done":
+                show_again(self.session.scene, self._before)
         if run.state == "failed":
             self._say_failure(run)
         elif run.state == "cancelled" or not run.node:

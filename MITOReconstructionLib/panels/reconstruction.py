@@ -138,7 +138,7 @@ class ReconstructionSection:
         if scan is None:
             self.estimate.want(self.session.scan, options)
         else:
-            text = _("{done} of {all} views have been recorded; the scan can be reconstructed when all have.")
+            text = _("{done} of {all} views have been recorded; the scan can be reconstructed when all have, or by 'Use what is there'.")
             self.estimate.postpone(text.format(done=scan.seen, all=scan.geometry.views))
 
     def _show_scan(self) -> None:

@@ -44,6 +44,11 @@ class RegionsSection:
         layout.addWidget(self.status.label)
         session.opened.regions_changed.connect(self.update)
         session.scan_changed.connect(self.update)
+        self._soon = qt.QTimer()
+        self._soon.setInterval(0)
+        self._soon.setSingleShot(True)
+        self._soon.connect("timeout()", session.opened.look)
+        session.node_added.connect(self._soon.start)
         self.update()
 
     # ---- widgets ---------------------------------------------------------------------------------------------------
@@ -271,4 +276,5 @@ class RegionsSection:
         self.positions.checked = regions.display.positions
 
     def close(self) -> None:
-        """Nothing goes on here."""
+        """Stop the timer."""
+        self._soon.stop()

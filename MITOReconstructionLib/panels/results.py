@@ -10,7 +10,8 @@ from slicer.i18n import tr as _
 from MITOReconstructionLib.panels.comparison import Comparison
 from MITOReconstructionLib.panels.provenance import ProvenanceTable
 from MITOReconstructionLib.panels.status import Status
-from MITOReconstructionLib.scene.host import Node
+from MITOReconstructionLib.panels.volume_names import labels
+from MITOReconstructionLib.scene.host import Node, slicer
 from MITOReconstructionLib.scene.observers import Observers
 from MITOReconstructionLib.scene.parts import SCAN
 from MITOReconstructionLib.scene.rendering import LOOKS
@@ -57,7 +58,7 @@ class ResultsSection:
         self._soon.setInterval(0)
         self._soon.setSingleShot(True)
         self._soon.connect("timeout()", self._fill)
-        session.volume_added.connect(self._soon.start)
+        session.node_added.connect(self._soon.start)
         self._fill()
 
     def _make_actions(self, layout: Any) -> None:
@@ -148,29 +149,32 @@ class ResultsSection:
     # ---- what comes of it ------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        nodes = self.session.results()
+        nodes, known, chosen = self.session.results(), {node.GetID() for node in self.nodes}, self.chosen
         if [node.GetID() for node in nodes] != [node.GetID() for node in self.nodes]:
-            fresh = len(nodes) > len(self.nodes)
+            fresh = [row for row, node in enumerate(nodes) if node.GetID() not in known]
+            made = [row for row in fresh if nodes[row].GetID() == self.session.newest]
+            row = made[-1] if made else nodes.index(chosen) if chosen in nodes else len(nodes) - 1
             self.nodes = nodes
             self.list.clear()
             self._watched.clear()
             for node in nodes:
-                self.list.addItem(node.GetName())
+                self.list.addItem("")
                 self._watched.add(node, self._look_at_names)
-            self.list.setCurrentRow(len(nodes) - 1)
-            if fresh and self.chosen is not None:
+                self._watched.add(node, self._show_look, slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent)
+            self.list.setCurrentRow(row)
+            if made:
                 self.comparison.compare_button.checked = False
-                self.session.show_in_views(self.chosen, spare_live=True)
+                self.session.show_in_views(nodes[row], spare_live=True)
             self.status.say("")
-        for row, node in enumerate(nodes):
-            self.list.item(row).setText(node.GetName())
+        for row, label in enumerate(labels(nodes)):
+            self.list.item(row).setText(label)
         if not nodes:
             self.status.say(_("No volume was reconstructed yet."))
         self._choose(self.list.currentRow)
 
     def _look_at_names(self) -> None:
         """A volume may have been renamed in the module Data, say."""
-        if any(self.list.item(row).text() != node.GetName() for row, node in enumerate(self.nodes)):
+        if any(self.list.item(row).text() != label for row, label in enumerate(labels(self.nodes))):
             self._soon.start()
 
     def _choose(self, _row: int) -> None:
@@ -178,11 +182,16 @@ class ResultsSection:
         if node is not None:
             with self.status.catching():
                 provenance = provenance_of(node)
-            look = look_of(node)
-            self.look.setCurrentIndex(LOOKS.index(look) + 1 if look in LOOKS else 0 if look is None else -1)
+        self._show_look()
         self.provenance.show(provenance)
         self.comparison.fill(self.nodes)
         self._update()
+
+    def _show_look(self) -> None:
+        """Say how the chosen volume is rendered; somebody may have changed that in another module."""
+        if self.chosen is not None:
+            look = look_of(self.chosen)
+            self.look.setCurrentIndex(LOOKS.index(look) + 1 if look in LOOKS else 0 if look is None else -1)
 
     def _update(self) -> None:
         there = self.chosen is not None

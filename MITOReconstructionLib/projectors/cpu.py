@@ -137,7 +137,8 @@ def back(
         return target
     plan = make_plan(geometry, grid, index)
     ranges = plan.columns[seen]
-    rows, columns = whole_vectors(detector.rows), max(1, int(np.ptp(ranges, axis=1).max()))
+    rows = whole_vectors.py_func(detector.rows)  # the compiled one would be compiled for this call in every process
+    columns = max(1, int(np.ptp(ranges, axis=1).max()))
     size = min(len(seen), max(1, BLOCK_BYTES // (4 * columns * rows)), _views_per_block(geometry, grid, numba.get_num_threads()))
     values = _aligned((size, columns, rows))
     for first, last in blocks(len(seen), size, report):

@@ -12,13 +12,12 @@ import math
 import numba
 import numpy as np
 
-from MITOReconstructionLib.projectors.cpu_lanes import read, write
+from MITOReconstructionLib.projectors.cpu_lanes import COMPILE, read, write
 
 __all__ = [
     "BASE",
     "COUNT",
     "FACTOR",
-    "FAST",
     "FIELDS",
     "ORIGIN",
     "ROW_FIRST",
@@ -35,8 +34,7 @@ __all__ = [
     "footprints",
 ]  # fmt: skip
 
-FAST = {"contract", "nsz", "arcp"}
-device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
+device = numba.njit(**COMPILE)
 
 TILE = 16  # voxel columns along x and y that are worked on together
 TILE_COLUMNS = TILE * TILE

@@ -26,7 +26,6 @@ from MITOReconstructionLib.projectors.cpu_footprints import (
     BASE,
     COUNT,
     FACTOR,
-    FAST,
     ORIGIN,
     ROW_FIRST,
     ROW_LAST,
@@ -44,15 +43,13 @@ from MITOReconstructionLib.projectors.cpu_footprints import (
     column_weights,
     footprints,
 )
-from MITOReconstructionLib.projectors.cpu_lanes import LANES, add, fetch, load, multiply_add, read, scale, store, write
+from MITOReconstructionLib.projectors.cpu_lanes import COMPILE, LANES, add, fetch, load, multiply_add, read, scale, store, write
 from MITOReconstructionLib.projectors.cpu_layout import Scratch, View
 from MITOReconstructionLib.projectors.cpu_resample import AFTER, BEFORE, aligned, close, copy_run, overlaps, whole_vectors
 
 __all__ = ["back_views", "forward_views"]
 
-device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
-kernel = numba.njit(parallel=True, nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-
+device, kernel = numba.njit(**COMPILE), numba.njit(parallel=True, cache=True, **COMPILE)
 
 LEAST = 4  # weights that are written for each footprint
 AHEAD = 2  # voxel columns that are fetched into the cache before they are worked on
@@ -102,9 +99,6 @@ def weigh(table, shares, n, factor, first, last, weights):
     return start, stop - start
 
 
-# ---- forward ------------------------------------------------------------------------------------------------------------
-
-
 @device
 def spread(line, count, weights, columns, image, place, stride):
     """Add a line, times a weight each, to neighbouring columns of an image, whole vectors from ``place`` on."""
@@ -115,30 +109,78 @@ def spread(line, count, weights, columns, image, place, stride):
 
 
 @device
-def forward_tile(volume, shape, lay, view, x_first, y_first, first, last, image, memory):
-    """Add a tile of voxel columns to the detector columns first..last, which an image holds, of one view."""
-    nx, ny, nz = shape
-    table, shares = memory.table, memory.shares
-    weights, line, out = memory.weights.ctypes.data, memory.line.ctypes.data, memory.out.ctypes.data
-    if not footprints(lay, view, nz, x_first, y_first, first, last, table, shares):
-        return
-    stride = whole_vectors(lay.rows)
-    for i in range(min(TILE, nx - x_first)):
-        for j in range(min(TILE, ny - y_first)):
-            n = i * TILE + j
-            if table[COUNT + n] == 0.0:
-                continue
-            step, k0 = table[STEP + n], int(table[VOXEL_FIRST + n])
-            voxels, begin = int(table[VOXEL_LAST + n]) - k0, ((x_first + i) * ny + y_first + j) * nz + k0
-            fetch_run(volume, begin + AHEAD * nz, voxels)
-            if all_zero(volume, begin, voxels):
-                continue
-            row = int(table[ROW_FIRST + n]) // LANES * LANES
-            rows = int(table[ROW_LAST + n]) - row
-            column, columns = weigh(table, shares, n, table[FACTOR + n] / step, first, last, weights)
-            copy_run(volume, begin, voxels, line)
-            overlaps(line, voxels, table[ORIGIN + n] + row * step - k0, step, rows, out)
-            spread(out, rows, weights, columns, image, (column - first) * stride + row, stride)
+def combine(values, place, stride, weights, columns, count, line):
+    """Sum of neighbouring columns' rows, each times its weight, into a buffer; whole vectors from ``place`` on."""
+    second, third = place + min(1, columns - 1) * stride, place + min(2, columns - 1) * stride
+    fourth = place + min(3, columns - 1) * stride
+    w0, w1, w2, w3 = read(weights, 0), read(weights, 1), read(weights, 2), read(weights, 3)
+    for k in range(0, count, LANES):  # nearly all have at most four, and a loop over them costs more than one too many
+        left = multiply_add(load(values, second + k), w1, scale(load(values, place + k), w0))
+        right = multiply_add(load(values, fourth + k), w3, scale(load(values, third + k), w2))
+        store(line, BEFORE + k, add(left, right))
+    for c in range(4, columns):
+        weight, column = read(weights, c), place + c * stride
+        for k in range(0, count, LANES):
+            store(line, BEFORE + k, multiply_add(load(values, column + k), weight, load(line, BEFORE + k)))
+    close(line, whole_vectors(count))
+
+
+@device
+def accumulate(out, count, volume, begin):
+    """Add the first of a line to a run of voxels."""
+    full = count // LANES * LANES
+    for k in range(0, full, LANES):
+        store(volume, begin + k, add(load(volume, begin + k), load(out, k)))
+    for k in range(full, count):
+        write(volume, begin + k, read(volume, begin + k) + read(out, k))
+
+
+# ---- voxel columns, either way ------------------------------------------------------------------------------------------
+
+
+def tile_function(forward):
+    """The function for a tile of voxel columns, compiled for one direction: a branch at each column would cost 8%."""
+
+    @device
+    def project_tile(volume, shape, lay, view, x_first, y_first, first, last, image, memory):
+        """Add a tile to the detector columns first..last, which an image holds, of one view; or, the way back, those to the tile."""
+        nx, ny, nz = shape
+        table, shares = memory.table, memory.shares
+        weights, line, out = memory.weights.ctypes.data, memory.line.ctypes.data, memory.out.ctypes.data
+        if not footprints(lay, view, nz, x_first, y_first, first, last, table, shares):
+            return
+        stride = whole_vectors(lay.rows)
+        for i in range(min(TILE, nx - x_first)):
+            for j in range(min(TILE, ny - y_first)):
+                n = i * TILE + j
+                if table[COUNT + n] == 0.0:
+                    continue
+                step, k0 = table[STEP + n], int(table[VOXEL_FIRST + n])
+                voxels, begin = int(table[VOXEL_LAST + n]) - k0, ((x_first + i) * ny + y_first + j) * nz + k0
+                fetch_run(volume, begin + AHEAD * nz, voxels)
+                if forward and all_zero(volume, begin, voxels):
+                    continue
+                row = int(table[ROW_FIRST + n]) // LANES * LANES
+                rows = int(table[ROW_LAST + n]) - row
+                factor = table[FACTOR + n] / step if forward else table[FACTOR + n]
+                column, columns = weigh(table, shares, n, factor, first, last, weights)
+                place = (column - first) * stride + row
+                if forward:
+                    copy_run(volume, begin, voxels, line)
+                    overlaps(line, voxels, table[ORIGIN + n] + row * step - k0, step, rows, out)
+                    spread(out, rows, weights, columns, image, place, stride)
+                else:
+                    combine(image, place, stride, weights, columns, rows, line)
+                    overlaps(line, whole_vectors(rows), (k0 - table[ORIGIN + n]) / step - row, 1.0 / step, voxels, out)
+                    accumulate(out, voxels, volume, begin)
+
+    return project_tile
+
+
+forward_tile, back_tile = tile_function(forward=True), tile_function(forward=False)
+
+
+# ---- forward ------------------------------------------------------------------------------------------------------------
 
 
 @device
@@ -196,58 +238,6 @@ def forward_views(volume, shape, lay, sines, cosines, heights, columns, order, g
 
 
 # ---- back ---------------------------------------------------------------------------------------------------------------
-
-
-@device
-def combine(values, place, stride, weights, columns, count, line):
-    """Sum of neighbouring columns' rows, each times its weight, into a buffer; whole vectors from ``place`` on."""
-    second, third = place + min(1, columns - 1) * stride, place + min(2, columns - 1) * stride
-    fourth = place + min(3, columns - 1) * stride
-    w0, w1, w2, w3 = read(weights, 0), read(weights, 1), read(weights, 2), read(weights, 3)
-    for k in range(0, count, LANES):  # nearly all have at most four, and a loop over them costs more than one too many
-        left = multiply_add(load(values, second + k), w1, scale(load(values, place + k), w0))
-        right = multiply_add(load(values, fourth + k), w3, scale(load(values, third + k), w2))
-        store(line, BEFORE + k, add(left, right))
-    for c in range(4, columns):
-        weight, column = read(weights, c), place + c * stride
-        for k in range(0, count, LANES):
-            store(line, BEFORE + k, multiply_add(load(values, column + k), weight, load(line, BEFORE + k)))
-    close(line, whole_vectors(count))
-
-
-@device
-def accumulate(out, count, volume, begin):
-    """Add the first of a line to a run of voxels."""
-    full = count // LANES * LANES
-    for k in range(0, full, LANES):
-        store(volume, begin + k, add(load(volume, begin + k), load(out, k)))
-    for k in range(full, count):
-        write(volume, begin + k, read(volume, begin + k) + read(out, k))
-
-
-@device
-def back_tile(volume, shape, lay, view, x_first, y_first, first, last, image, memory):
-    """Add the detector columns first..last, which an image holds, of one view to a tile of voxel columns."""
-    nx, ny, nz = shape
-    table, shares = memory.table, memory.shares
-    weights, line, out = memory.weights.ctypes.data, memory.line.ctypes.data, memory.out.ctypes.data
-    if not footprints(lay, view, nz, x_first, y_first, first, last, table, shares):
-        return
-    stride = whole_vectors(lay.rows)
-    for i in range(min(TILE, nx - x_first)):
-        for j in range(min(TILE, ny - y_first)):
-            n = i * TILE + j
-            if table[COUNT + n] == 0.0:
-                continue
-            step, k0 = table[STEP + n], int(table[VOXEL_FIRST + n])
-            voxels, begin = int(table[VOXEL_LAST + n]) - k0, ((x_first + i) * ny + y_first + j) * nz + k0
-            fetch_run(volume, begin + AHEAD * nz, voxels)
-            row = int(table[ROW_FIRST + n]) // LANES * LANES
-            rows = int(table[ROW_LAST + n]) - row
-            column, columns = weigh(table, shares, n, table[FACTOR + n], first, last, weights)
-            combine(image, (column - first) * stride + row, stride, weights, columns, rows, line)
-            overlaps(line, whole_vectors(rows), (k0 - table[ORIGIN + n]) / step - row, 1.0 / step, voxels, out)
-            accumulate(out, voxels, volume, begin)
 
 
 @kernel

@@ -16,7 +16,7 @@ __all__ = ["Layout", "Plan", "Scratch", "View", "columns_seeing", "make_plan"]
 
 
 class Layout(NamedTuple):
-    """Everything about grid and detector that does not change from view to view; lengths in mm."""
+    """Everything about grid and detector that does not change from view to view; in mm where nothing else is said."""
 
     x_min: float
     y_min: float
@@ -27,7 +27,7 @@ class Layout(NamedTuple):
     source_radius: float
     distance: float  # source to the detector's midpoint
     curvature_radius: float  # of the detector; 0 where it is flat
-    column_min: float
+    column_min: float  # column coordinates: radians on a cylinder
     column_pitch: float
     columns: int
     row_min: float

@@ -6,10 +6,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from MITOReconstructionLib.projectors.cpu_lanes import COMPILE
+
 __all__ = ["prepare_views"]
 
 
-@numba.njit(parallel=True, nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
+@numba.njit(parallel=True, cache=True, **COMPILE)
 def prepare_views(projections, cone, columns, values):
     """Apply the cone-angle factor to some columns of each view, and round their rows up with zeros.
 

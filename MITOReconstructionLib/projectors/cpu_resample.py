@@ -11,17 +11,28 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from MITOReconstructionLib.projectors.cpu_lanes import FRACTION, LANES, load, long_overlaps, read, short_overlaps, store, write, zero
+from MITOReconstructionLib.projectors.cpu_lanes import (
+    COMPILE,
+    FRACTION,
+    LANES,
+    load,
+    long_overlaps,
+    read,
+    short_overlaps,
+    store,
+    write,
+    zero,
+)
 
 __all__ = ["AFTER", "BEFORE", "aligned", "close", "copy_run", "overlaps", "whole_vectors"]
 
-FAST = {"contract", "nsz", "arcp"}
-device = numba.njit(nogil=True, fastmath=FAST, error_model="numpy")
+device = numba.njit(**COMPILE)
 
 BEFORE = 48  # zeros before a line: outputs of a vector may begin up to LANES steps, of at most 2, before its first input
 AFTER = 48  # zeros after it: a vector that begins within its last input reads that far
-DIGITS = 40
+DIGITS = 40  # binary digits behind the point of places in a line, which are 64-bit integers
 FINE = 1 << DIGITS
+LONGEST = 1 << 22  # inputs of a line in which places can be given so
 
 
 @device
@@ -59,13 +70,13 @@ def copy_run(source, first, count, line):
 @device
 def overlaps(line, inputs, start, step, count, out):
     """Outputs 0..count of a line in a buffer, into whole vectors of ``out``; ``start`` may be up to LANES steps below 0."""
-    if step > 2.0:
+    if step > 2.0 or inputs > LONGEST:
         for k in range(count):
             write(out, k, long_sum(line, max(0.0, start + k * step), min(float(inputs), start + (k + 1) * step)))
         for k in range(count, whole_vectors(count)):
             write(out, k, np.float32(0.0))
         return
-    # Places with 40 binary digits behind the point; a vector gets the first FRACTION of them.
+    # Of a place's DIGITS a vector gets the first FRACTION.
     place, advance = int((start + BEFORE) * FINE), int(LANES * step * FINE)
     width, little = np.float32(step), np.int32(step * (1 << FRACTION) + 0.5)
     for k in range(0, count, LANES):

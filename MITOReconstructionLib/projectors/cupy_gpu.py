@@ -106,7 +106,7 @@ class CudaBackend:
             ) from error
         except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError, cuda.cufft.CuFFTError, cuda.compiler.CompileException) as error:
             raise DeviceError(
-                f"The GPU failed at {doing}: {str(error).splitlines()[0]}. Try again, or use the backend 'cpu'; "
+                f"The GPU failed at {doing}: {_first_line(error)}. Try again, or use the backend 'cpu'; "
                 "where it happens again, check the NVIDIA driver and that CuPy is the one for its CUDA version."
             ) from error
 
@@ -134,6 +134,9 @@ def _import_cupy() -> ModuleType:
 
         _ = cupy.cuda.cufft, cupy.cuda.compiler  # looks for CUDA's libraries among Python's packages, which an import does not
     except (ImportError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MissingPackageError("cupy-cuda12x", f"The backend 'cuda' ({reason})", INSTALL) from error
+        raise MissingPackageError("cupy-cuda12x", f"The backend 'cuda' ({_first_line(error)})", INSTALL) from error
     return cupy  # type: ignore[no-any-return]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

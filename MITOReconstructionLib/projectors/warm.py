@@ -34,7 +34,7 @@ def prepare(backend: Backend, monitor: Monitor) -> None:
     if backend.name != "cpu" or _compiled.is_set():
         return
     geometry = ScanGeometry(np.arange(4.0), np.zeros(4), 10.0, 0.0, Detector(4, 3, -0.2, 0.2, -1.0, 1.0, 10.0))
-    for number, depth in enumerate((2, 40)):  # voxels taller and shorter than the rows have kernels of their own
+    for number, depth in enumerate((2, 40)):  # voxels taller and shorter than the rows: both ways through the kernels
         grid = VolumeGrid((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), (2, 2, depth))
         monitor.report(STEP, number / 2)
         projections = backend.forward(np.ones(grid.shape, dtype=np.float32), grid, geometry)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.errors import Incomplete, InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
-from MITOReconstructionLib.scan.metadata import Metadata, read_metadata
+from MITOReconstructionLib.scan.metadata import LARGEST, Metadata, read_metadata
 from MITOReconstructionLib.scan.npy import ArrayFile, block_to_fill, open_array, read_array
 from MITOReconstructionLib.scan.oddities import oddities, require_radians
 
@@ -33,7 +34,9 @@ class Scan:
     projections : shape (views, columns, rows), line integrals without unit; a read-only memory map where the scan is on
         disk, in the file's own dtype;
     folder, metadata : of a scan on disk, else None;
-    warnings : oddities of the files, as sentences.
+    warnings : oddities of the files, as sentences;
+    planned_views : where the recording was aborted the number of views that there should have been, else None; the geometry
+        has those that were recorded.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Scan:
     folder: Path | None = None
     metadata: Metadata | None = None
     warnings: tuple[str, ...] = ()
+    planned_views: int | None = None
     _file: ArrayFile | None = field(default=None, repr=False)
 
     @classmethod
@@ -77,6 +81,11 @@ class Scan:
         view = array.view()
         view.setflags(write=False)
         return cls(name, geometry, grid or covered_grid(geometry), view)
+
+    @property
+    def recording(self) -> dict[str, int]:
+        """For provenances: ``recorded_views`` and ``planned_views`` of a scan whose recording was aborted; else empty."""
+        return {} if self.planned_views is None else {"recorded_views": self.geometry.views, "planned_views": self.planned_views}
 
     def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Read the views ``first`` to ``last`` (exclusive) into memory as float32, shape (last - first, columns, rows).
@@ -180,7 +189,7 @@ class Scan:
             )
 
 
-def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Scan:
+def open_scan(folder: str | os.PathLike[str], *, name: str | None = None, recorded: int | None = None) -> Scan:
     """Open a MITO sample folder: everything is checked but the projections' values, and nothing large is read.
 
     Parameters
@@ -189,6 +198,9 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
         Holds sinogram.npy, angles.npy, axial_positions.npy, shifts.npy and metadata.json.
     name : str, optional
         Shown to people; by default the folder's name.
+    recorded : int, optional
+        Of a scan whose recording was aborted: how many views it has. The scan is made of the first so many, and its default
+        grid ends where these do; sinogram.npy may be shorter than its header and the other files say.
 
     Returns
     -------
@@ -197,10 +209,12 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
     Raises
     ------
     InputError
-        Naming file, what was expected, what was found and the remedy.
+        Naming file, what was expected, what was found and the remedy. It is an :class:`Incomplete` where nothing is wrong but
+        that views are lacking at the end.
     """
     path = Path(folder).absolute()  # so that it can be read whatever the working folder is by then
-    sample = describe_sample(path)
+    sample = _whole_sample(path) if recorded is None else _recorded_sample(path, recorded)
+    planned = None if recorded is None or recorded == sample.planned else sample.planned
     return Scan(
         name or path.resolve().name,
         sample.geometry,
@@ -208,19 +222,24 @@ def open_scan(folder: str | os.PathLike[str], *, name: str | None = None) -> Sca
         sample.sinogram.memmap(),
         folder=path,
         metadata=sample.metadata,
-        warnings=(*sample.metadata.warnings, *oddities(path, sample.sinogram, sample.angles, sample.geometry, sample.grid)),
+        warnings=(*sample.metadata.warnings, *oddities(path, sample.sinogram, sample.angles, sample.geometry, sample.grid, planned)),
+        planned_views=planned,
         _file=sample.sinogram,
     )
 
 
 class Description(NamedTuple):
-    """What the files of a sample folder say: metadata, header of the sinogram, angles as stored, geometry, default grid."""
+    """What the files of a sample folder say: metadata, header of the sinogram, angles as stored, geometry, default grid.
+
+    planned : views that there should be, which is what there are unless the recording was aborted.
+    """
 
     metadata: Metadata
     sinogram: ArrayFile
     angles: NDArray[np.float64]
     geometry: ScanGeometry
     grid: VolumeGrid
+    planned: int
 
 
 def describe_sample(path: Path, *, growing: bool = False) -> Description:
@@ -255,17 +274,70 @@ def describe_sample(path: Path, *, growing: bool = False) -> Description:
     views = None if growing else sinogram.shape[0]
     angles = _finite(path / "angles.npy", read_array(path / "angles.npy", ("views",), (views,)))
     require_radians(path / "angles.npy", angles)
+    _require_possible(path / "angles.npy", angles)
     axial = _finite(path / "axial_positions.npy", read_array(path / "axial_positions.npy", ("views",), (len(angles),)))
     shifts = read_array(path / "shifts.npy", ("views", "components"), (len(angles), 3))[:, 2]
     _finite(path / "shifts.npy", shifts)
-    try:
-        with np.errstate(all="ignore"):
-            unwrapped, positions = np.unwrap(angles), axial + shifts
+    with np.errstate(all="ignore"):
+        unwrapped, positions = np.unwrap(angles), axial + shifts
+    with _naming(path):
         geometry = ScanGeometry(unwrapped, positions, metadata.source_radius, metadata.detector_radius, detector)
+    _require_possible(path / "axial_positions.npy", axial)
+    _require_possible(path / "shifts.npy", shifts)
+    with _naming(path):
         grid = _default_grid(metadata, geometry)
-    except InputError as error:  # names what it makes of the files; say which folder they are in
+    return Description(metadata, sinogram, angles, geometry, grid, len(angles))
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say in errors about what is made of the files which folder they are in."""
+    try:
+        yield
+    except InputError as error:
         raise InputError(f"{path}: {error.where}", expected=error.expected, found=error.found, remedy=error.remedy) from error
-    return Description(metadata, sinogram, angles, geometry, grid)
+
+
+def _whole_sample(path: Path) -> Description:
+    """A sample that is complete; an Incomplete where nothing but views is lacking."""
+    try:
+        return describe_sample(path)
+    except InputError as error:
+        try:
+            sample = describe_sample(path, growing=True)
+            there = sample.sinogram.whole()
+        except InputError:
+            raise error from None
+        if there >= sample.planned:  # something else is wrong with it
+            raise
+        remedy = error.remedy
+        if there:
+            remedy += (
+                f" Or, if its recording was aborted, open the {there} of {sample.planned} views that are there: "
+                f"recorded={there} (--recorded {there} on the command line)."
+            )
+        raise Incomplete(error, remedy=remedy, there=there, planned=sample.planned) from error
+
+
+def _recorded_sample(path: Path, recorded: int) -> Description:
+    """The first views of a sample whose recording was aborted."""
+    sample = describe_sample(path, growing=True)
+    there = min(sample.sinogram.whole(), sample.planned)
+    if isinstance(recorded, bool) or not isinstance(recorded, (int, np.integer)) or not 1 <= recorded <= there:
+        raise InputError(
+            f"{sample.sinogram.path}: recorded views",
+            expected=f"a whole number from 1 to {there}, the views that are there of {sample.planned}" if there else "at least one view",
+            found=repr(recorded) if there else "none",
+            remedy="Give the number of views that were recorded." if there else "There is nothing to reconstruct; record it again.",
+        )
+    count = int(recorded)
+    geometry = sample.geometry.select(slice(0, count))
+    return sample._replace(
+        sinogram=replace(sample.sinogram, shape=(count, *sample.sinogram.shape[1:])),
+        angles=sample.angles[:count],
+        geometry=geometry,
+        grid=_shortened(_default_grid(sample.metadata, geometry), sample.geometry, geometry),
+    )
 
 
 def covered_grid(geometry: ScanGeometry, *, spacing: float | None = None) -> VolumeGrid:
@@ -312,6 +384,18 @@ def _default_grid(metadata: Metadata, geometry: ScanGeometry) -> VolumeGrid:
     return VolumeGrid((x_min, y_min, z_min), (x_max, y_max, z_max), (nx, ny, nz))
 
 
+def _shortened(grid: VolumeGrid, planned: ScanGeometry, recorded: ScanGeometry) -> VolumeGrid:
+    """The slices of a grid before the end at which views are lacking; all where none is, or would be left."""
+    (low, high), (planned_low, planned_high) = axial_range(recorded), axial_range(planned)
+    nx, ny, nz = grid.shape
+    first, last = 0, nz
+    if planned_high - high >= low - planned_low:
+        last = min(nz, math.floor((high - grid.minimum[2]) / grid.spacing[2] + 1e-6))
+    else:
+        first = max(0, math.ceil((low - grid.minimum[2]) / grid.spacing[2] - 1e-6))
+    return grid.region((0, 0, first), (nx, ny, last)) if 0 <= first < last <= nz else grid
+
+
 def _finite(path: Path, values: NDArray[np.float64]) -> NDArray[np.float64]:
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
@@ -322,3 +406,11 @@ def _finite(path: Path, values: NDArray[np.float64]) -> NDArray[np.float64]:
             remedy="Correct the value, or export the scan again.",
         )
     return values
+
+
+def _require_possible(path: Path, values: NDArray[np.float64]) -> None:
+    """Refuse numbers with which nothing can be computed."""
+    view = int(np.abs(values).argmax())
+    if abs(values[view]) > LARGEST:
+        expected, found = f"numbers from {-LARGEST:g} to {LARGEST:g}", f"{values[view]:g} at view {view}"
+        raise InputError(path, expected=expected, found=found, remedy="Correct the value, or export the scan again.")

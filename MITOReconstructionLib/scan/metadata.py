@@ -18,6 +18,9 @@ AXIAL_KEYS = ("REC_NPX_Z", "REC_MIN_Z", "REC_MAX_Z")
 MOST = 2**31 - 1
 """Pixels or voxels along an axis, as widgets and file formats can have them."""
 
+LARGEST, SMALLEST = 1e9, 1e-9
+"""Numbers larger than the one, and sizes smaller than the other, are of no scanner, and no computation with them gives anything."""
+
 CHECK_FILE = "Correct the file, or export the scan again."
 
 
@@ -96,17 +99,25 @@ class _Fields:
                 key, f'"{value}", the only geometry that this program knows', _shown(found), "Use a sample of the MITO format."
             )
 
-    def number(self, key: str) -> float:
+    def finite(self, key: str) -> float:
         value = self.get(key, "a number")
         number = _real(value)
         if not math.isfinite(number):
             raise self.fault(key, "a finite number", _shown(value))
         return number
 
+    def number(self, key: str) -> float:
+        value = self.finite(key)
+        if abs(value) > LARGEST:
+            raise self.fault(key, f"a number from {-LARGEST:g} to {LARGEST:g}", f"{value:g}")
+        return value
+
     def positive(self, key: str) -> float:
         value = self.number(key)
         if value <= 0:
             raise self.fault(key, "a positive length in mm", f"{value:g}")
+        if value < SMALLEST:
+            raise self.fault(key, f"a length of at least {SMALLEST:g} mm", f"{value:g}")
         return value
 
     def not_negative(self, key: str) -> float:
@@ -119,10 +130,12 @@ class _Fields:
         value, minimum = self.number(key), self.number(lower)
         if value <= minimum:
             raise self.fault(key, f"a number above {lower} = {minimum:g}", f"{value:g}")
+        if value - minimum < SMALLEST:
+            raise self.fault(key, f"a number above {lower} = {minimum:g} by at least {SMALLEST:g}", f"{value:g}")
         return value
 
     def count(self, key: str) -> int:
-        value = self.number(key)
+        value = self.finite(key)
         if value < 1 or value != int(value):
             raise self.fault(key, "a whole number of at least 1", f"{value:g}")
         if value > MOST:
@@ -187,7 +200,7 @@ def _detector(fields: _Fields) -> Detector:
 def _value_range(fields: _Fields) -> tuple[float, float] | None:
     if not all(key in fields.raw for key in ("SINOGRAM_MIN", "SINOGRAM_MAX")):
         return None
-    low, high = fields.number("SINOGRAM_MIN"), fields.number("SINOGRAM_MAX")
+    low, high = fields.finite("SINOGRAM_MIN"), fields.finite("SINOGRAM_MAX")
     if high < low:
         raise fields.fault("SINOGRAM_MAX", f"a number of at least SINOGRAM_MIN = {low:g}", f"{high:g}", "Correct or remove both keys.")
     return low, high
@@ -212,6 +225,9 @@ def _curvature(fields: _Fields) -> float:
         return math.inf
     radius = _real(value)
     if not radius > 0:
+        raise fields.fault("DET_CURVATURE_RADIUS", expected, _shown(value))
+    if not (SMALLEST <= radius <= LARGEST or math.isinf(radius)):
+        expected = f"a length from {SMALLEST:g} to {LARGEST:g} mm, or null for a flat detector"
         raise fields.fault("DET_CURVATURE_RADIUS", expected, _shown(value))
     return radius
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.files import is_endless
 
 __all__ = ["ArrayFile", "open_array", "read_array"]
 
@@ -30,7 +31,7 @@ HINT_BYTES = 128 << 10
 class ArrayFile:
     """What the header of a .npy file says: path, dtype, shape, and where the data begin (bytes).
 
-    header : the header itself, where the file is no longer to change; it is then compared at each reading.
+    header : the header itself, where it is no longer to change; it is then compared at each reading.
     """
 
     path: Path
@@ -97,9 +98,9 @@ class ArrayFile:
                 raise _truncated(self)
             view = view[count:]
 
-    def size(self) -> int:
-        """Bytes that the file has now; an InputError when it is gone."""
-        return self._stat().st_size
+    def whole(self) -> int:
+        """Items along the first axis that are there whole, as long as the file is now; an InputError when it is gone."""
+        return max(0, self._stat().st_size - self.offset) // (math.prod(self.shape[1:]) * self.dtype.itemsize)
 
     def _stat(self) -> os.stat_result:
         try:
@@ -116,7 +117,7 @@ class ArrayFile:
             When the file is shorter than its header says or is gone.
         """
         found = self._stat()
-        if found.st_size < self.offset + math.prod(self.shape) * self.dtype.itemsize:
+        if found.st_size < self.nbytes:
             raise _truncated(self)
         return found.st_size, found.st_mtime_ns
 
@@ -183,7 +184,9 @@ def open_array(path: Path, axes: tuple[str, ...], *, growing: bool = False) -> A
     """
     expected = f"a .npy file of float32 or float64 with axes ({', '.join(axes)})"
     if not os.path.isfile(path):
-        found = "a folder of that name" if os.path.isdir(path) else "no such file"
+        found = (
+            "a folder of that name" if os.path.isdir(path) else "a pipe or a device of that name" if is_endless(path) else "no such file"
+        )
         raise InputError(path, expected=expected, found=found, remedy="Copy the complete sample folder.")
     try:
         with path.open("rb") as file:
@@ -214,7 +217,7 @@ def open_array(path: Path, axes: tuple[str, ...], *, growing: bool = False) -> A
         raise InputError(
             path, expected="C order (the last axis contiguous)", found="Fortran order", remedy="Save numpy.ascontiguousarray(array)."
         )
-    array = ArrayFile(path, dtype, shape, offset, b"" if growing else start[:offset])
+    array = ArrayFile(path, dtype, shape, offset, start[:offset])
     if not growing and os.path.getsize(path) < array.nbytes:
         raise _truncated(array)
     return array

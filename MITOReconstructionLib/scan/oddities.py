@@ -47,7 +47,14 @@ def require_radians(path: Path, angles: NDArray[np.float64]) -> None:
         )
 
 
-def oddities(folder: Path, sinogram: ArrayFile, angles: NDArray[np.float64], geometry: ScanGeometry, grid: VolumeGrid) -> list[str]:
+def oddities(
+    folder: Path,
+    sinogram: ArrayFile,
+    angles: NDArray[np.float64],
+    geometry: ScanGeometry,
+    grid: VolumeGrid,
+    planned: int | None = None,
+) -> list[str]:
     """What a person should know before trusting a scan.
 
     Parameters
@@ -60,6 +67,8 @@ def oddities(folder: Path, sinogram: ArrayFile, angles: NDArray[np.float64], geo
     geometry : ScanGeometry
     grid : VolumeGrid
         The default one.
+    planned : int, optional
+        Where the recording was aborted the number of views that there should have been.
 
     Returns
     -------
@@ -68,7 +77,10 @@ def oddities(folder: Path, sinogram: ArrayFile, angles: NDArray[np.float64], geo
     """
     found = []
     rest = os.path.getsize(sinogram.path) - sinogram.nbytes
-    if rest > 0:
+    if planned is not None:
+        missing = f"{geometry.views} of {planned} views, the last {planned - geometry.views} are missing"
+        found.append(f"{sinogram.path}: the recording was aborted: {missing}.")
+    elif rest > 0:
         found.append(f"{sinogram.path}: {rest} bytes more than its header says; they are left out.")
     if np.ptp(angles) > MANY_TURNS:
         found.append(

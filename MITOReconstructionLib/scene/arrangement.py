@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from MITOReconstructionLib.scene.camera import AZIMUTH, ELEVATION, place_camera
+from MITOReconstructionLib.scene.camera import place_camera
 from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, prepare_scene, quiet, slicer, vtk
 
 __all__ = ["SLICES", "Arrangement"]
@@ -106,21 +106,9 @@ class Arrangement:
         self._own.add(node.GetID())
         return node
 
-    def aim(self, aspect: float, *, azimuth: float = AZIMUTH, elevation: float = ELEVATION, margin: float = 1.04) -> None:
-        """Place the camera so that everything shown is within the picture and as large as possible.
-
-        Parameters
-        ----------
-        aspect : float
-            Width of the view over its height.
-        azimuth : float
-            Degrees about z from the direction of the source to that of the camera.
-        elevation : float
-            Degrees above the plane of rotation.
-        margin : float
-            How much farther away than needed.
-        """
-        place_camera(self.camera_node(), aspect, azimuth=azimuth, elevation=elevation, margin=margin)
+    def aim(self, aspect: float, **place: float) -> None:
+        """Place the camera of the 3D view; aspect, and the names of ``place``, are those of :func:`place_camera`."""
+        place_camera(self.camera_node(), aspect, **place)
 
     def close(self) -> None:
         """Let go of the scene and take out the nodes that are this arrangement's own."""

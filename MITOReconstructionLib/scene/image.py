@@ -7,7 +7,25 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.scene.host import Node, numpy_support, vtk
 
-__all__ = ["ImageNode"]
+__all__ = ["ImageNode", "grey_display"]
+
+
+def grey_display(node: Node) -> Node:
+    """The vtkMRMLScalarVolumeDisplayNode of a volume node; where it has none a grey one, whose window stays as it is set.
+
+    Others than that one, such as of a volume rendering, stay.
+    """
+    display = node.GetScalarVolumeDisplayNode()
+    if display is None:
+        others = [node.GetNthDisplayNodeID(place) for place in range(node.GetNumberOfDisplayNodes())]
+        node.CreateDefaultDisplayNodes()
+        for other in others:
+            if other and not node.HasNodeReferenceID("display", other):
+                node.AddAndObserveDisplayNodeID(other)
+        display = node.GetScalarVolumeDisplayNode()
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+        display.AutoWindowLevelOff()
+    return display
 
 
 class ImageNode:

@@ -8,8 +8,9 @@ import numpy as np
 
 from MITOReconstructionLib.live import SliceResult
 from MITOReconstructionLib.scene.folder import ScanFolder
-from MITOReconstructionLib.scene.host import Node, Scene, numpy_support, vtk
+from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.parts import Part, part_node
+from MITOReconstructionLib.scene.plots import pairs_of, set_up_series, table_of
 
 __all__ = ["PLOT", "LivePlot", "quantities", "quantity_of"]
 
@@ -75,14 +76,10 @@ class LivePlot(Part):
         self.chart.SetTitle(self.quantity)
         self.chart.SetYAxisTitle(self.quantity)
         for key, pairs in points.items():
-            table, drawn = vtk.vtkTable(), pairs * 2 if len(pairs) == 1 else pairs  # VTK complains of lines of one point
-            for column, name in enumerate((RESULT, self.quantity)):
-                values = numpy_support.numpy_to_vtk(np.array([pair[column] for pair in drawn], dtype=np.float64), deep=True)
-                values.SetName(name)
-                table.AddColumn(values)
+            drawn = pairs * 2 if len(pairs) == 1 else pairs  # VTK complains of lines of one point
             series, node = self._of(key)
             if series.GetScene() is not None and node.GetScene() is not None:
-                node.SetAndObserveTable(table)
+                node.SetAndObserveTable(table_of((RESULT, self.quantity), drawn))
                 series.SetYColumnName(self.quantity)
 
     def _of(self, key: str) -> tuple[Node, Node]:
@@ -94,14 +91,7 @@ class LivePlot(Part):
         for node in (series, table):
             node.SetSaveWithScene(False)
         self.nodes += [series, table]
-        series.SetAndObserveTableNodeID(table.GetID())
-        series.SetXColumnName(RESULT)
-        series.SetPlotType(series.PlotTypeScatter)
-        series.SetLineStyle(series.LineStyleSolid)
-        series.SetMarkerStyle(series.MarkerStyleCircle)
-        series.SetLineWidth(2.0)
-        series.SetMarkerSize(6.0)
-        series.SetColor(*COLOURS.get(key, OTHER_COLOURS[len(self._series) % len(OTHER_COLOURS)]))
+        set_up_series(series, table, RESULT, COLOURS.get(key, OTHER_COLOURS[len(self._series) % len(OTHER_COLOURS)]))
         self._series[key] = series, table
         self.chart.AddAndObservePlotSeriesNodeID(series.GetID())
         ScanFolder(self.scene, self.scan).add(table)
@@ -110,10 +100,4 @@ class LivePlot(Part):
     @property
     def values(self) -> dict[str, list[tuple[float, float]]]:
         """What the tables hold: of each slice the numbers of the results, and their values."""
-        found = {}
-        for key, (_series, node) in self._series.items():
-            table = node.GetTable()
-            rows = range(table.GetNumberOfRows())
-            pairs = [(table.GetValue(row, 0).ToDouble(), table.GetValue(row, 1).ToDouble()) for row in rows]
-            found[key] = list(dict.fromkeys(pairs))
-        return found
+        return {key: list(dict.fromkeys(pairs_of(node))) for key, (_series, node) in self._series.items()}

@@ -14,7 +14,9 @@ from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.live import LiveSlices, Plane, SliceResult
 from MITOReconstructionLib.scene.folder import ScanFolder
+from MITOReconstructionLib.scene.followed_view import FollowedView
 from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class
+from MITOReconstructionLib.scene.image import grey_display
 from MITOReconstructionLib.scene.live_plot import LivePlot
 from MITOReconstructionLib.scene.live_volume import PINNED, PinnedPlane, SliceVolume, composite_of, free_pin_number
 from MITOReconstructionLib.scene.scan_scene import ScanLike
@@ -51,28 +53,16 @@ class LivePlace:
 
 
 @dataclass
-class _Followed:
-    """A slice view that is followed: its nodes, what they showed before, and what is asked for."""
-
-    view: Node
-    composite: Node
-    before: tuple[str | None, str | None, float]
-    volume: SliceVolume
-    seen: int = -1
-    plane: Plane | None = None
-
-
-def _is_lost(entry: _Followed) -> bool:
-    """Whether a view is gone, or shows something that somebody else has put there."""
-    if entry.view.GetScene() is None or entry.composite.GetScene() is None or not entry.volume.alive:
-        return True
-    return bool(entry.composite.GetForegroundVolumeID() != entry.volume.node.GetID())
-
-
-@dataclass
 class _Pinned:
     volume: SliceVolume
     model: PinnedPlane
+
+
+def _serves(plane: Plane, entry: FollowedView) -> bool:
+    """Whether an image is of the plane that is asked for or, until that is there, of one in it: where a view is panned."""
+    if plane == entry.plane or entry.plane is None:
+        return plane == entry.plane
+    return entry.volume.plane != entry.plane and entry.plane.is_coplanar(plane)
 
 
 class LiveScene:
@@ -102,7 +92,7 @@ class LiveScene:
         self.history: deque[SliceResult] = deque(maxlen=REMEMBERED)
         self.window: tuple[float, float] | None = None
         self.most_pixels = MOST_PIXELS
-        self._followed: dict[str, _Followed] = {}
+        self._followed: dict[str, FollowedView] = {}
         self._pinned: dict[str, _Pinned] = {}
         self._in_3d = False
         self._newest_context = -1
@@ -152,17 +142,10 @@ class LiveScene:
                 "slice view", expected=f"one of {', '.join(views) or 'none'}", found=name, remedy="Choose a view of the scene."
             )
         view = views[name]
-        composite = composite_of(self.scene, view)
-        before = (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(), composite.GetForegroundOpacity())
         volume = SliceVolume(self.scene, self.shown.scan.name, f"{self.shown.scan.name} live {name}")
         volume.node.SetAndObserveImageData(None)
         self.shown.folder.add(volume.node)
-        self._followed[name] = _Followed(view, composite, before, volume)
-        was = composite.StartModify()
-        composite.SetBackgroundVolumeID(self.context.node.GetID())
-        composite.SetForegroundVolumeID(volume.node.GetID())
-        composite.SetForegroundOpacity(1.0)
-        composite.EndModify(was)
+        self._followed[name] = FollowedView(view, composite_of(self.scene, view), self.context.node, volume)
         view.SetSliceVisible(self._in_3d)
         if plane_of_view(view, self.grid) is None:
             look_at(view, self.grid, self._height())
@@ -177,22 +160,7 @@ class LiveScene:
         if entry is None:
             return
         self.engine.forget(name)
-        ours = {self.context.node.GetID(), entry.volume.node.GetID()}
-        background, foreground, opacity = entry.before
-        if entry.composite.GetScene() is not None:  # a volume that the user has chosen meanwhile stays
-            was = entry.composite.StartModify()
-            if entry.composite.GetBackgroundVolumeID() in ours:
-                entry.composite.SetBackgroundVolumeID(self._still_there(background))
-            if entry.composite.GetForegroundVolumeID() in ours:
-                entry.composite.SetForegroundVolumeID(self._still_there(foreground))
-                entry.composite.SetForegroundOpacity(opacity)
-            entry.composite.EndModify(was)
-        if self._in_3d and entry.view.GetScene() is not None:
-            entry.view.SetSliceVisible(False)
-        entry.volume.remove()
-
-    def _still_there(self, identifier: str | None) -> str | None:
-        return identifier if identifier and self.scene.GetNodeByID(identifier) is not None else None
+        entry.leave(in_3d=self._in_3d)
 
     @property
     def in_3d(self) -> bool:
@@ -220,8 +188,10 @@ class LiveScene:
         list of SliceResult
             What was shown, with the time that took as ``seconds["show"]``.
         """
-        for name in [name for name, entry in self._followed.items() if _is_lost(entry)]:
+        for name in [name for name, entry in self._followed.items() if entry.is_lost]:
             self._leave(name)
+        for key in [key for key, pinned in self._pinned.items() if not pinned.volume.alive]:
+            self.unpin(key)
         for name, entry in self._followed.items():
             self._ask(name, entry)
         self._take_window()
@@ -231,7 +201,7 @@ class LiveScene:
             self._plot.update(self.history)
         return results
 
-    def _ask(self, name: str, entry: _Followed) -> None:
+    def _ask(self, name: str, entry: FollowedView) -> None:
         changed = entry.view.GetMTime()
         if changed == entry.seen:
             return
@@ -248,7 +218,7 @@ class LiveScene:
     def _show(self, result: SliceResult) -> SliceResult | None:
         entry, pinned = self._followed.get(result.key), self._pinned.get(result.key)
         volume = entry.volume if entry is not None else pinned.volume if pinned is not None else None
-        if volume is None or not volume.alive or (entry is not None and result.plane != entry.plane):
+        if volume is None or not volume.alive or (entry is not None and not _serves(result.plane, entry)):
             return None
         begun = time.perf_counter()
         volume.show(result)
@@ -272,7 +242,7 @@ class LiveScene:
         self._newest_context = found.number
         self.context.show(found.array, found.grid)
         if self.window is not None:
-            self.context.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(*self.window)
+            grey_display(self.context.node).SetWindowLevelMinMax(*self.window)
 
     # ---- looks -----------------------------------------------------------------------------------------------------------
 
@@ -288,7 +258,7 @@ class LiveScene:
         for volume in self._volumes():
             volume.set_window(low, high)
         if self.context.alive:
-            self.context.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(low, high)
+            grey_display(self.context.node).SetWindowLevelMinMax(low, high)
 
     def fit_window(self) -> None:
         """Set window and level to the object in the slices that are shown."""

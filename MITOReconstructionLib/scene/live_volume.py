@@ -6,8 +6,8 @@ import numpy as np
 
 from MITOReconstructionLib.live import Plane, SliceResult
 from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, numpy_support
-from MITOReconstructionLib.scene.image import ImageNode
-from MITOReconstructionLib.scene.parts import ModelPart, Part, cell_array, part_node
+from MITOReconstructionLib.scene.image import ImageNode, grey_display
+from MITOReconstructionLib.scene.parts import ModelPart, Part, cell_array, keep_renamed, part_node
 from MITOReconstructionLib.scene.window import contrast_of
 
 __all__ = ["LIVE", "PINNED", "PinnedPlane", "SliceVolume", "composite_of", "free_pin_number"]
@@ -34,14 +34,15 @@ class SliceVolume(Part):
         node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, part, name)
         super().__init__(scene, [node])
         node.SetSaveWithScene(part == PINNED)
-        if node.GetScalarVolumeDisplayNode() is None:
-            node.CreateDefaultDisplayNodes()
-        display = node.GetScalarVolumeDisplayNode()
-        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
-        display.AutoWindowLevelOff()
-        display.SetSaveWithScene(part == PINNED)
+        grey_display(node).SetSaveWithScene(part == PINNED)
         self._image = ImageNode(node)
         self.shown: SliceResult | None = None
+        self._passing = name if part == LIVE else None
+
+    def remove(self) -> None:
+        """Take it out of the scene; one that follows a view and that somebody has renamed stays, and is theirs."""
+        if self._passing is None or not keep_renamed(self.node, self._passing):
+            super().remove()
 
     @property
     def plane(self) -> Plane | None:
@@ -59,12 +60,12 @@ class SliceVolume(Part):
 
     def set_window(self, low: float, high: float) -> None:
         """Show ``low`` as black and ``high`` as white."""
-        self.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(low, high)
+        grey_display(self.node).SetWindowLevelMinMax(low, high)
 
     @property
     def window(self) -> tuple[float, float]:
         """What is shown as black and as white."""
-        display = self.node.GetScalarVolumeDisplayNode()
+        display = grey_display(self.node)
         return float(display.GetWindowLevelMin()), float(display.GetWindowLevelMax())
 
     def fit_window(self) -> None:

@@ -10,13 +10,31 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, numpy_support, vtk
 from MITOReconstructionLib.scene.looks import Colour, Look
 
-__all__ = ["PART", "SCAN", "VIEW", "Colour", "ModelPart", "Part", "cell_array", "find_part", "part_node", "remove_copies"]
+__all__ = [
+    "PART",
+    "SCAN",
+    "VIEW",
+    "Colour",
+    "ModelPart",
+    "Part",
+    "cell_array",
+    "find_part",
+    "is_clone",
+    "keep_renamed",
+    "leave_hierarchy",
+    "only_node",
+    "part_node",
+    "release",
+]
 
 SCAN = "MITO.scan"
 """Node attribute: name of the scan that a node belongs to."""
 
 PART = "MITO.part"
 """Node attribute: which part of the scan a node shows."""
+
+OWN = "MITO.node"
+"""Node attribute: ID of the node that was made as the part; a clone of it has the other node's."""
 
 VIEW = "MITO.view"
 """Node attribute of the detector: the view that is shown."""
@@ -36,14 +54,55 @@ def part_node(scene: Scene, node_class: str, scan: str, part: str, name: str) ->
     node = scene.AddNewNodeByClass(node_class, name)
     node.SetAttribute(SCAN, scan)
     node.SetAttribute(PART, part)
+    node.SetAttribute(OWN, node.GetID())
     return node
 
 
-def remove_copies(scene: Scene, node: Node) -> None:
-    """Take out other nodes that are the same part of the same scan: those of a scene that was added to one that has the scan."""
-    for other in find_part(scene, node.GetClassName(), node.GetAttribute(PART), node.GetAttribute(SCAN)):
-        if other is not node:
+def only_node(scene: Scene, node_class: str, scan: str, part: str, name: str) -> Node:
+    """The node of a part that a scan has once: the one in the scene already, which may have been renamed, else a new one.
+
+    Others that have its name are taken out: those of a scene that was added to one that has the scan. Clones, which have the
+    attributes but names of their own, are left alone: somebody wants to keep them.
+    """
+    every = find_part(scene, node_class, part, scan)
+    ours = [n for n in every if n.GetName() == name or not is_clone(n)]
+    node = min(ours, key=lambda n: (is_clone(n), n.GetName() != name)) if ours else part_node(scene, node_class, scan, part, name)
+    node.SetAttribute(OWN, node.GetID())
+    for other in every:
+        if other is not node and other.GetName() in (name, node.GetName()):
             Part(scene, [other]).remove()
+    return node
+
+
+def is_clone(node: Node) -> bool:
+    """Whether a node has the attributes of a part from another node, by Clone of the module Data, say."""
+    return node.GetAttribute(OWN) not in (None, node.GetID())
+
+
+def release(node: Node) -> None:
+    """Let a node be no part of a scan any more, but the user's."""
+    for name in (SCAN, PART, OWN):
+        node.SetAttribute(name, None)
+
+
+def keep_renamed(node: Node, name: str) -> bool:
+    """Let a node that would go by itself stay, and be saved, where somebody has given it another name; whether that is so."""
+    if node.GetScene() is None or node.GetName() == name:
+        return False
+    release(node)
+    for each in (node, *(node.GetNthDisplayNode(place) for place in range(node.GetNumberOfDisplayNodes()))):
+        each.SetSaveWithScene(True)
+    return True
+
+
+def leave_hierarchy(scene: Scene, node: Node) -> None:
+    """Take a node out of the Subject Hierarchy that leaves the scene, or has left it: without the application nobody else does.
+
+    An item that stayed would be taken for that of the next node that happens to get the same place in memory.
+    """
+    hierarchy = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
+    if hierarchy is not None and (item := hierarchy.GetItemByDataNode(node)) != hierarchy.GetInvalidItemID():
+        hierarchy.RemoveItem(item, False, False)
 
 
 class Part:
@@ -116,6 +175,7 @@ class Part:
                 continue
             roles = ("display", "storage")
             helpers = [node.GetNthNodeReference(role, i) for role in roles for i in range(node.GetNumberOfNodeReferences(role))]
+            leave_hierarchy(self.scene, node)
             self.scene.RemoveNode(node)
             for helper in helpers:
                 if helper is not None and helper.GetScene() is not None:
@@ -155,9 +215,8 @@ class ModelPart(Part):
             self.polydata.SetLines(lines)
         if polygons is not None:
             self.polydata.SetPolys(polygons)
-        node = part_node(scene, "vtkMRMLModelNode", scan, part, f"{scan} {part}")
+        node = only_node(scene, "vtkMRMLModelNode", scan, part, f"{scan} {part}")
         super().__init__(scene, [node])
-        remove_copies(scene, node)
         node.SetAndObservePolyData(self.polydata)
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
@@ -185,6 +244,8 @@ class ModelPart(Part):
         """
         self._array[...] = points
         was = self.node.StartModify()
+        if self.node.GetPolyData() is not self.polydata:  # another session has shown the scan too
+            self.node.SetAndObservePolyData(self.polydata)
         if view is not None:
             self.node.SetAttribute(VIEW, str(view))
         self._points.Modified()

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.scene.folder import ScanFolder
 from MITOReconstructionLib.scene.host import Scene
-from MITOReconstructionLib.scene.image import ImageNode
-from MITOReconstructionLib.scene.parts import Part, part_node
+from MITOReconstructionLib.scene.image import ImageNode, grey_display
+from MITOReconstructionLib.scene.parts import Part, keep_renamed, part_node
 from MITOReconstructionLib.scene.window import contrast_of
 
 __all__ = ["PreviewPart"]
@@ -21,6 +21,8 @@ ITERATION = "MITO.iteration"
 class PreviewPart(Part):
     """A vtkMRMLScalarVolumeNode '<name> (preview)' in the folder of its scan, written in place. It is not saved with a scene.
 
+    One that somebody has renamed stays as it is, and is theirs.
+
     Parameters
     ----------
     scene : vtkMRMLScene
@@ -29,17 +31,23 @@ class PreviewPart(Part):
     """
 
     def __init__(self, scene: Scene, scan: str, name: str) -> None:
-        node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, "preview", f"{name} (preview)")
+        self._name = f"{name} (preview)"
+        node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, "preview", self._name)
         super().__init__(scene, [node])
         node.SetSaveWithScene(False)
-        if node.GetScalarVolumeDisplayNode() is None:
-            node.CreateDefaultDisplayNodes()
-        display = node.GetScalarVolumeDisplayNode()
-        display.SetSaveWithScene(False)
-        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
-        display.AutoWindowLevelOff()
+        grey_display(node).SetSaveWithScene(False)
         self._image = ImageNode(node)
         ScanFolder(scene, scan).add(node)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is still in the scene, and nobody has renamed it."""
+        return super().alive and bool(self.node.GetName() == self._name)
+
+    def remove(self) -> None:
+        """Take it out of the scene, where nobody has renamed it."""
+        if not keep_renamed(self.node, self._name):
+            super().remove()
 
     def show(self, array: NDArray[np.float32], grid: VolumeGrid, iteration: int) -> None:
         """Show voxels, indexed [x, y, z], as they are after so many iterations."""
@@ -49,4 +57,4 @@ class PreviewPart(Part):
         self.node.SetAttribute(ITERATION, str(iteration))
         self.node.EndModify(was)
         contrast = contrast_of(array)
-        self.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(contrast.low, contrast.high)
+        grey_display(self.node).SetWindowLevelMinMax(contrast.low, contrast.high)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import ScanGeometry
 from MITOReconstructionLib.scene.host import Scene
-from MITOReconstructionLib.scene.image import ImageNode
-from MITOReconstructionLib.scene.parts import Part, part_node, remove_copies
+from MITOReconstructionLib.scene.image import ImageNode, grey_display
+from MITOReconstructionLib.scene.parts import Part, only_node
 from MITOReconstructionLib.scene.window import checked_window
 
 __all__ = ["ProjectionImage"]
@@ -27,18 +27,12 @@ class ProjectionImage(Part):
 
     def __init__(self, scene: Scene, scan: str, geometry: ScanGeometry) -> None:
         self._geometry = geometry
-        node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, "projection", f"{scan} projection")
+        node = only_node(scene, "vtkMRMLScalarVolumeNode", scan, "projection", f"{scan} projection")
         super().__init__(scene, [node])
-        remove_copies(scene, node)
         d = geometry.detector
         self._image = ImageNode(node)
         self._image.write(np.zeros((d.columns, d.rows, 1), dtype=np.float32))
-        if node.GetDisplayNode() is None:
-            node.CreateDefaultDisplayNodes()
-        display = node.GetDisplayNode()
-        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
-        display.AutoWindowLevelOff()
-        display.SetInterpolate(False)
+        grey_display(node).SetInterpolate(False)
 
     @property
     def window(self) -> tuple[float, float] | None:

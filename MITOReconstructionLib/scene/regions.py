@@ -11,8 +11,9 @@ from typing import NamedTuple, Protocol
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.scan.regions import UNMOVED, Coverage, Region, Three, coverage, fit
 from MITOReconstructionLib.scene.folder import ScanFolder
+from MITOReconstructionLib.scene.grid_box import plain_box, put_box
 from MITOReconstructionLib.scene.host import Node, Scene, prepare_scene, slicer, vtk
-from MITOReconstructionLib.scene.parts import PART, SCAN, Part, find_part
+from MITOReconstructionLib.scene.parts import PART, SCAN, Part, find_part, leave_hierarchy
 from MITOReconstructionLib.scene.scan_scene import ScanLike
 
 __all__ = ["Entry", "RegionListener", "SceneRegions"]
@@ -22,6 +23,9 @@ NAMED = "named region"
 
 REGION = "MITO.region"
 """Node attribute: key, place in the list, and the region, as JSON; of the box the node itself is believed."""
+
+HIDDEN = "MITO.hidden"
+"""Node attribute: there where the region is hidden by :meth:`SceneRegions.hide`, and not by a person, who may have hidden it too."""
 
 COLOUR, PALE = (0.2, 0.9, 0.85), (0.45, 0.6, 0.6)
 HANDLE_SIZE = 2.0
@@ -57,15 +61,8 @@ class RegionNode(Part):
         super().__init__(scene, [node])
         self.dragging, self.place = False, 0
         self.tags: list[int] = []
-        if node.GetDisplayNode() is None:
-            node.CreateDefaultDisplayNodes()
-        display = node.GetDisplayNode()
-        was = display.StartModify()
-        display.SetFillOpacity(0.05)
-        display.SetPointLabelsVisibility(False)
-        display.SetRotationHandleVisibility(False)
-        display.SetLineThickness(0.3)
-        display.EndModify(was)
+        plain_box(node, 0.05, RotationHandleVisibility=False)
+        node.GetDisplayNode().SetLineThickness(0.3)
 
     @property
     def box(self) -> tuple[list[float], list[float]] | None:
@@ -77,9 +74,10 @@ class RegionNode(Part):
 
     @property
     def turned(self) -> bool:
-        """Whether somebody has rotated the box."""
+        """Whether somebody has rotated the box, or has made it a bounding box of points."""
         matrix = self.node.GetObjectToNodeMatrix()
-        return not all(matrix.GetElement(i, j) == float(i == j) for i in range(3) for j in range(3))
+        straight = all(matrix.GetElement(i, j) == float(i == j) for i in range(3) for j in range(3))
+        return self.node.GetROIType() != self.node.ROITypeBox or not straight
 
     def write(self, entry: Entry, place: int, scan: str) -> None:
         """Put a region into the node, unrotated. Nothing is done where all is so already."""
@@ -89,14 +87,14 @@ class RegionNode(Part):
         same = now is not None and region.same_box(region.change(minimum=tuple(now[0]), maximum=tuple(now[1])))
         was = node.StartModify()
         if self.turned:
+            node.SetROIType(node.ROITypeBox)
             matrix = node.GetObjectToNodeMatrix()
             for i in range(3):
                 for j in range(3):
                     matrix.SetElement(i, j, float(i == j))
             same = False
         if not same:
-            node.SetCenter(*((a + b) / 2 for a, b in zip(region.minimum, region.maximum, strict=True)))
-            node.SetSize(*(b - a for a, b in zip(region.minimum, region.maximum, strict=True)))
+            put_box(node, region.minimum, region.maximum)
         if node.GetName() != region.name:
             node.SetName(region.name)
         for name, value in ((SCAN, scan), (PART, NAMED), (REGION, told)):
@@ -148,33 +146,33 @@ class SceneRegions:
     def found(self) -> list[Entry]:
         """Take up nodes of the scan that are in the scene; the entries of all that are there, in their order."""
         places: dict[str, int] = {}
-        known = {region_node.node.GetID() for region_node in self._nodes.values()}
         for node in find_part(self.scene, "vtkMRMLMarkupsROINode", NAMED, self._scan):
-            if node.GetID() not in known:
-                self._take_up(node)
+            if node.GetScene() is not None and all(part.node is not node for part in self._nodes.values()):
+                self._take_up(node)  # which takes copies out of the scene; whoever hears of that may look here too
         for key, part in list(self._nodes.items()):
             if not part.alive:
-                ScanFolder(self.scene, self._scan).discard(self._forget(key).node)
+                leave_hierarchy(self.scene, self._forget(key).node)
             else:
                 places[key] = part.place
         return [self._known[key] for key in sorted(places, key=lambda key: places[key])]
 
     def _take_up(self, node: Node) -> None:
-        """Begin with a node that came with a scene; one without a region that can be read is left alone, a copy taken out."""
+        """Begin with a node that came with a scene, or is a clone; one without a region that can be read is left alone."""
         part = RegionNode(self.scene, node)
         box = part.box
         try:
             told = json.loads(node.GetAttribute(REGION) or "")
             place, key = int(told["place"]), str(told["key"])
-            region = Region.from_dict({**told["region"], "name": node.GetName() or told["region"].get("name")})
+            written = told["region"].get("name")
+            region = Region.from_dict({**told["region"], "name": node.GetName() or written})
             if box is not None and not region.same_box(dragged := region.change(minimum=tuple(box[0]), maximum=tuple(box[1]))):
                 region = dragged
         except (ValueError, KeyError, TypeError, OverflowError, InputError):
             return
         region = fit(region, self.covered)
-        if key in self._nodes:  # the scene was added to one that has the region
-            if region.change(name=self._known[key].region.name) == self._known[key].region:
-                ScanFolder(self.scene, self._scan).discard(node)
+        if key in self._nodes:
+            known = self._known[key].region
+            if region.name == written and region.change(name=known.name) == known:  # the scene was added to one that has the region
                 part.remove()
                 return
             key = uuid.uuid4().hex
@@ -188,9 +186,7 @@ class SceneRegions:
         """Let the scene have these regions and no others."""
         wanted = {entry.key for entry in entries}
         for key in [key for key, part in self._nodes.items() if key not in wanted or not part.alive]:
-            part = self._forget(key)
-            ScanFolder(self.scene, self._scan).discard(part.node)
-            part.remove()
+            self._forget(key).remove()
         for place, entry in enumerate(entries):
             if entry.key not in self._nodes:
                 node = self.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", entry.region.name)
@@ -273,9 +269,15 @@ class SceneRegions:
         return part
 
     def hide(self, hidden: bool) -> None:
-        """Hide all nodes, or show them: where another scan is looked at."""
+        """Hide all nodes, or show them: where another scan is looked at. What a person has hidden stays so."""
         for part in self._nodes.values():
-            part.visible = not hidden
+            node = part.node
+            if hidden and part.visible:
+                node.SetAttribute(HIDDEN, "1")
+                part.visible = False
+            elif not hidden and node.GetAttribute(HIDDEN) is not None:
+                node.SetAttribute(HIDDEN, None)
+                part.visible = True
 
     def close(self) -> None:
         """Watch the nodes no longer; they stay in the scene."""

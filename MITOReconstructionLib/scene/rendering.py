@@ -15,21 +15,24 @@ _GPU = "vtkMRMLGPURayCastVolumeRenderingDisplayNode"
 
 
 def rendering_of(scene: Scene, volume: Node) -> Node:
-    """The volume rendering display node of a volume; made, hidden, where there is none."""
-    for i in range(volume.GetNumberOfDisplayNodes()):
-        display = volume.GetNthDisplayNode(i)
-        if display is not None and display.IsA("vtkMRMLVolumeRenderingDisplayNode"):
-            return display
-    display = scene.AddNewNodeByClass(_method(), f"{volume.GetName()} rendering")
-    wood = scene.AddNewNodeByClass("vtkMRMLVolumePropertyNode", f"{volume.GetName()} wood")
-    for node in (display, wood):
-        node.SetAttribute(SCAN, volume.GetAttribute(SCAN))
-        node.SetAttribute(PART, "volume rendering")
-    display.SetVisibility(False)
-    display.SetFollowVolumeDisplayNode(False)
-    display.SetAndObserveVolumePropertyNodeID(wood.GetID())
-    volume.AddAndObserveDisplayNodeID(display.GetID())
+    """The volume rendering display node of a volume, with a volume property node; made, hidden, where there is none."""
+    displays = [volume.GetNthDisplayNode(place) for place in range(volume.GetNumberOfDisplayNodes())]
+    display = next((each for each in displays if each is not None and each.IsA("vtkMRMLVolumeRenderingDisplayNode")), None)
+    if display is None:
+        display = _part(scene, volume, _method(), "rendering")
+        display.SetVisibility(False)
+        display.SetFollowVolumeDisplayNode(False)
+        volume.AddAndObserveDisplayNodeID(display.GetID())
+    if display.GetVolumePropertyNode() is None:
+        display.SetAndObserveVolumePropertyNodeID(_part(scene, volume, "vtkMRMLVolumePropertyNode", "wood").GetID())
     return display
+
+
+def _part(scene: Scene, volume: Node, node_class: str, name: str) -> Node:
+    node = scene.AddNewNodeByClass(node_class, f"{volume.GetName()} {name}")
+    node.SetAttribute(SCAN, volume.GetAttribute(SCAN))
+    node.SetAttribute(PART, "volume rendering")
+    return node
 
 
 LOOK = "MITO.look"

@@ -12,6 +12,7 @@ from MITOReconstructionLib.export import load_header
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.jobs import Volume
 from MITOReconstructionLib.scene.host import Node, Scene, nodes_of_class, numpy_support, vtk
+from MITOReconstructionLib.scene.image import grey_display
 from MITOReconstructionLib.scene.parts import PART, SCAN
 from MITOReconstructionLib.scene.rendering import LOOK, LOOKS, rendering_of, show_wood
 from MITOReconstructionLib.scene.volume import PROVENANCE, provenance_of
@@ -95,7 +96,7 @@ def fit_window(node: Node, low: float = 0.5, high: float = 99.5) -> tuple[float,
         When the percentiles do not rise, or the node holds no voxels.
     """
     ends = window_of(volume_of(node).array, low, high)
-    display = node.GetScalarVolumeDisplayNode()
+    display = grey_display(node)
     was = display.StartModify()
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(*ends)

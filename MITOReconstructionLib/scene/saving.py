@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from MITOReconstructionLib.errors import InputError, WorkError
-from MITOReconstructionLib.files import mebibytes, replacing, temporary_folder
+from MITOReconstructionLib.files import folder_beside, mebibytes, replacing, temporary_folder
 from MITOReconstructionLib.scene.arrangement import SLICES, Arrangement
 from MITOReconstructionLib.scene.detector import with_values
-from MITOReconstructionLib.scene.host import Node, Scene, in_application, new_scene, nodes_of_class, prepare_scene, slicer
+from MITOReconstructionLib.scene.host import Node, Scene, in_application, new_scene, nodes_of_class, prepare_scene, quiet, slicer
 from MITOReconstructionLib.scene.parts import find_part
 
 __all__ = ["load_scene", "save_scene"]
+
+MOST_TOLD = 300
+"""Characters of the application's own words about a fault that are told on: it has some for every file."""
 
 _REMEDY = "Write it again with save_scene, or from Slicer as an .mrb file."
 
@@ -45,14 +48,15 @@ def save_scene(scene: Scene, path: str | os.PathLike[str]) -> None:
     target = _bundle(path)
     prepare_scene(scene)
     with replacing(target) as temporary, contextlib.ExitStack() as undo:
-        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix=".mito-scene-", dir=target.parent))
+        folder = undo.enter_context(folder_beside(target))
         undo.enter_context(_place_kept(scene))
         undo.enter_context(_storage_kept(scene))
         if not in_application():
             undo.enter_context(_arranged(scene))
+            undo.enter_context(quiet())  # what goes wrong is in the error, and on a command line that is one line
         for node in find_part(scene, "vtkMRMLModelNode", "detector"):
             undo.enter_context(with_values(node))
-        written = Path(folder) / target.name
+        written = folder / target.name
         messages = slicer.vtkMRMLMessageCollection()
         if not scene.WriteToMRB(str(written), None, messages) or not written.is_file():
             told = " ".join(messages.GetAllMessagesAsString().split())
@@ -105,7 +109,7 @@ def _unwritten(scene: Scene, target: Path, told: str) -> str:
     cache = scene.GetCacheManager()  # without one, the bundle is put together beside its target
     place = "" if cache is None else str(cache.GetRemoteCacheDirectory() or "")
     also = f", and {_free(Path(place))} in {place}, where it is put together" if place else ""
-    fault = f": {told}" if told else ""
+    fault = f": {told[:MOST_TOLD]}{' ...' * (len(told) > MOST_TOLD)}" if told else ""
     return f"{target}: the scene could not be written{fault}. Nothing was left behind. {_free(target.parent)} are free there{also}."
 
 

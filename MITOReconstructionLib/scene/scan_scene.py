@@ -245,7 +245,6 @@ class ScanScene:
     def remove(self) -> None:
         """Take everything that this object put into the scene out of it."""
         for part in self.volumes.values():
-            self.folder.discard(part.node)
             part.remove()
         self.volumes.clear()
         self._remove_models()
@@ -261,7 +260,6 @@ class ScanScene:
         if self.detector.alive:
             self.detector.display.SetTextureImageDataConnection(None)
         for part in (*self._models(), *([self.region] if self.region else [])):
-            self.folder.discard(part.node)
             part.remove()
         self.region = None
 

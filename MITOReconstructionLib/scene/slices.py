@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from MITOReconstructionLib.scene.host import Node, Scene, in_application, nodes_of_class, slicer
 from MITOReconstructionLib.scene.live_volume import LIVE
-from MITOReconstructionLib.scene.parts import PART
+from MITOReconstructionLib.scene.parts import PART, is_clone
 
-__all__ = ["background", "fit_slices", "set_opacity", "show_in_slices"]
+__all__ = ["ShownVolumes", "fit_slices", "set_opacity", "show_again", "show_in_slices", "shown_in_slices", "still_there"]
+
+ShownVolumes = dict[str, tuple[str | None, str | None, float]]
+"""As of :func:`shown_in_slices`."""
 
 
 def _is_live(composite: Node) -> bool:
     """Whether a view shows a live slice."""
     scene = composite.GetScene()
     over = None if scene is None else scene.GetNodeByID(composite.GetForegroundVolumeID() or "")
-    return over is not None and over.GetAttribute(PART) == LIVE
+    return over is not None and over.GetAttribute(PART) == LIVE and not is_clone(over)
 
 
 def _composites(scene: Scene, spare_live: bool = False) -> list[Node]:
@@ -51,11 +54,27 @@ def set_opacity(scene: Scene, opacity: float) -> None:
         node.SetForegroundOpacity(float(opacity))
 
 
-def background(scene: Scene) -> Node | None:
-    """The volume that the first slice view without live slices shows."""
+def shown_in_slices(scene: Scene) -> ShownVolumes:
+    """What the slice views without live slices show, by the ID of their composite nodes: background, foreground and its opacity."""
+    found = _composites(scene, True)
+    return {n.GetID(): (n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity()) for n in found}
+
+
+def show_again(scene: Scene, before: ShownVolumes) -> None:
+    """Show what was shown before in those slice views whose volume is gone; where another one was chosen meanwhile, it stays."""
     for node in _composites(scene, True):
-        return scene.GetNodeByID(node.GetBackgroundVolumeID() or "")
-    return None
+        if node.GetID() in before and still_there(scene, node.GetBackgroundVolumeID()) is None:
+            under, over, opacity = before[node.GetID()]
+            was = node.StartModify()
+            node.SetBackgroundVolumeID(still_there(scene, under))
+            node.SetForegroundVolumeID(still_there(scene, over))
+            node.SetForegroundOpacity(opacity)
+            node.EndModify(was)
+
+
+def still_there(scene: Scene, identifier: str | None) -> str | None:
+    """The ID of a node, or None where the scene has it no longer."""
+    return identifier if scene.GetNodeByID(identifier or "") is not None else None
 
 
 def fit_slices(scene: Scene, *, spare_live: bool = False) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.scene.host import Node, Scene
-from MITOReconstructionLib.scene.image import ImageNode
+from MITOReconstructionLib.scene.image import ImageNode, grey_display
 from MITOReconstructionLib.scene.parts import Part, part_node
 from MITOReconstructionLib.scene.rendering import rendering_of, show_wood
 from MITOReconstructionLib.scene.window import contrast_of
@@ -38,13 +38,14 @@ class VolumePart(Part):
     def __init__(self, scene: Scene, scan: str, name: str, *, part: str = "volume") -> None:
         node = part_node(scene, "vtkMRMLScalarVolumeNode", scan, part, name)
         super().__init__(scene, [node])
-        if node.GetScalarVolumeDisplayNode() is None:
-            node.CreateDefaultDisplayNodes()
-        display = node.GetScalarVolumeDisplayNode()
-        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
-        display.AutoWindowLevelOff()
+        grey_display(node)
         self._image = ImageNode(node)
-        self.rendering = rendering_of(scene, node)
+        rendering_of(scene, node)
+
+    @property
+    def rendering(self) -> Node:
+        """The vtkMRMLVolumeRenderingDisplayNode, with its vtkMRMLVolumePropertyNode; made anew where somebody has deleted them."""
+        return rendering_of(self.scene, self.node)
 
     @property
     def visible(self) -> bool:
@@ -87,7 +88,7 @@ class VolumePart(Part):
         self._image.place(np.diag(grid.spacing), np.array(grid.origin))
         self.node.SetAttribute(PROVENANCE, told)
         self.node.EndModify(was)
-        self.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(contrast.low, contrast.high)
+        grey_display(self.node).SetWindowLevelMinMax(contrast.low, contrast.high)
         sides = sorted(b - a for a, b in zip(grid.minimum, grid.maximum, strict=True))
         show_wood(self.rendering, contrast, sides[1])
 
@@ -98,7 +99,7 @@ class VolumePart(Part):
 
     def remove(self) -> None:
         """Take the volume with its display, rendering and storage nodes out of the scene."""
-        wood = self.rendering.GetVolumePropertyNode()
+        wood = self.rendering.GetVolumePropertyNode() if self.alive else None
         storage = None if wood is None else wood.GetStorageNode()
         super().remove()
         for node in (wood, storage):

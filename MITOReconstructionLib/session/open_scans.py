@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,11 +12,13 @@ from typing import Any, Protocol
 from MITOReconstructionLib.errors import InputError, MITOError
 from MITOReconstructionLib.live import GrowingScan
 from MITOReconstructionLib.scan import Scan
-from MITOReconstructionLib.scene.host import Scene
+from MITOReconstructionLib.scene.folder import rename_scan, sample_of
+from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.parts import VIEW, find_part
 from MITOReconstructionLib.scene.scan_scene import PARTS, ScanScene
 from MITOReconstructionLib.session.event import Event
 from MITOReconstructionLib.session.opening import open_sample
+from MITOReconstructionLib.session.places import same_place
 from MITOReconstructionLib.session.region_list import RegionList
 from MITOReconstructionLib.session.state import State
 
@@ -97,22 +100,28 @@ class OpenScans:
 
     # ---- opening and closing ---------------------------------------------------------------------------------------
 
-    def open(self, folder: str | Path, name: str | None = None, view: int | None = None, *, growing: bool = False) -> Scan:
+    def open(
+        self, folder: str | Path, name: str | None = None, view: int | None = None, *, growing: bool = False, recorded: int | None = None
+    ) -> Scan:
         """Open a sample, or open it again, and look at it, at the view that the scene shows of it where none is given.
 
-        One of a name that is taken gets a number. Where ``growing`` says so, it may be one that is still being recorded.
+        One of a name that is taken gets a number: by another one that is open, or whose regions and volumes are still in the
+        scene, unless its sample is no longer where it was: then this is the same one, elsewhere. Where ``growing`` says so, it
+        may be one that is still being recorded; ``recorded`` is the number of views of one whose recording was aborted.
 
         Raises
         ------
         InputError
             When it cannot be read; what was open stays open.
         """
-        scan = open_sample(folder, name, growing=growing)
-        known = next((key for key, opened in self._open.items() if opened.scan.folder == scan.folder), None)
-        title = self._free(scan.name) if known is None else known
+        scan = open_sample(folder, name, growing=growing, recorded=recorded)
+        known = next((key for key, opened in self._open.items() if same_place(opened.scan.folder, scan.folder)), None)
+        title = self._free(scan.name, scan.folder) if known is None else known
         if title != scan.name:
-            scan = open_sample(folder, title, growing=growing)
+            scan = open_sample(folder, title, growing=growing, recorded=recorded)
         shown = self._show(scan, self._kept_view(scan) if view is None else view)
+        shown.folder.note_sample(str(scan.folder or ""))
+        self._lost = [entry for entry in self._lost if entry.get("name") != title]
         before = self._open.get(title)
         if before is not None and before.scan.geometry == scan.geometry and before.scan.default_grid == scan.default_grid:
             regions = before.regions
@@ -213,12 +222,17 @@ class OpenScans:
                 return view if 0 <= view < scan.geometry.views else None
         return None
 
-    def _free(self, name: str) -> str:
+    def _free(self, name: str, folder: Path | None) -> str:
         number = 2
         free = name
-        while free in self._open:
+        while free in self._open or self._belongs_to_another(free, folder):
             free, number = f"{name} {number}", number + 1
         return free
+
+    def _belongs_to_another(self, name: str, folder: Path | None) -> bool:
+        """Whether the scene has things of a scan of that name whose sample is another one."""
+        kept = sample_of(self.scene, name)
+        return bool(kept) and not same_place(kept, folder) and os.path.isfile(Path(kept) / "metadata.json")
 
     # ---- the state -------------------------------------------------------------------------------------------------
 
@@ -232,18 +246,28 @@ class OpenScans:
         self.state.update(scans=[*entries, *self._lost], scan=self.current or "", region=chosen or "")
 
     def _told(self, opened: Opened) -> dict[str, Any]:
-        told = {"name": opened.scan.name, "folder": str(opened.scan.folder), "region": opened.regions.chosen_key or ""}
-        return {**told, "visible": dict(opened.visible) or None, "growing": isinstance(opened.scan, GrowingScan)}
+        scan = opened.scan
+        told = {"name": scan.name, "folder": str(scan.folder), "region": opened.regions.chosen_key or ""}
+        recorded = scan.recording.get("recorded_views")
+        return {**told, "visible": dict(opened.visible) or None, "growing": isinstance(scan, GrowingScan), "recorded": recorded}
 
-    def restore(self) -> None:
-        """Open what the state names. What cannot be opened is said in ``trouble``, and stays named in the state."""
+    def restore(self, nodes: Sequence[Node] = ()) -> None:
+        """Open what the state names. What cannot be opened is said in ``trouble``, and stays named in the state.
+
+        Parameters
+        ----------
+        nodes : sequence of vtkMRMLNode
+            Those that came with the state, where it is that of a scene that was added: of a scan whose name is taken here they
+            get its new name.
+        """
         entries, current, problems = self.state.scans, self.state.scan, []
         self._lost = []
         chosen: dict[str, dict[str, Any]] = {}
         for entry in entries:
-            name = str(entry.get("name"))
+            name, folder = str(entry.get("name")), str(entry.get("folder"))
             try:
-                scan = self.open(str(entry.get("folder")), name, growing=entry.get("growing") is True)
+                kind = {"growing": entry.get("growing") is True, "recorded": entry.get("recorded")}
+                scan = self.open(folder, self._apart(name, folder, nodes), **kind)
             except MITOError as error:
                 self._lost.append(entry)
                 problems.append(f"{name}: {error}")
@@ -258,6 +282,14 @@ class OpenScans:
         self.trouble = " ".join(problems)
         self.keep()
         self._changed()
+
+    def _apart(self, name: str, folder: str, nodes: Sequence[Node]) -> str:
+        """The name of a scan of a scene that was added: its own, or a free one, which its nodes have then."""
+        known = any(same_place(opened.scan.folder, folder) for opened in self._open.values())
+        title = name if known else self._free(name, Path(folder))
+        if title != name:
+            rename_scan(self.scene, nodes, name, folder, title)
+        return title
 
     @property
     def paused(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.errors import InputError
+from MITOReconstructionLib.errors import Incomplete, InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 from MITOReconstructionLib.live import GrowingScan, open_growing
 from MITOReconstructionLib.scan import Scan, open_scan
@@ -20,27 +21,27 @@ TRIED_VIEWS = 9
 """Views of which one must be readable for a sample to be shown."""
 
 
-def open_sample(folder: str | Path, name: str | None, *, growing: bool = False) -> Scan:
-    """Open a sample, or one that is still being recorded where ``growing`` allows that.
+def open_sample(folder: str | Path, name: str | None, *, growing: bool = False, recorded: int | None = None) -> Scan:
+    """Open a sample, or one that is still being recorded where ``growing`` allows that; ``recorded`` as of open_scan.
 
     Raises
     ------
     InputError
-        When it cannot be read. Where nothing is wrong but that views are lacking, the remedy names both ways out.
+        When it cannot be read. Where nothing is wrong but that views are lacking, the remedy names the ways out.
     """
     try:
-        return open_scan(folder, name=name)
+        return open_scan(folder, name=name, recorded=recorded)
     except InputError as error:
-        try:
-            scan = open_growing(folder, name=name)
-        except InputError:
-            raise error from None
         if growing:
-            return scan
-        if scan.finished:  # something else is wrong with it
+            with contextlib.suppress(InputError):
+                return open_growing(folder, name=name)
+        if not isinstance(error, Incomplete):
             raise
-        views = f"{scan.arrived} of {scan.geometry.views} views"
-        remedy = f"If it is still being recorded ({views} so far), tick 'Still being recorded' and load it again; else copy it again."
+        views = f"{error.there} of {error.planned} views"
+        remedy = (
+            f"If it is still being recorded ({views} so far), tick 'Still being recorded' and load it again; if its recording was "
+            "aborted, do the same, and then press 'Use what is there'; else copy it again."
+        )
         raise InputError(error.where, expected=error.expected, found=error.found, remedy=remedy) from error
 
 
@@ -49,7 +50,7 @@ def require_complete(scan: Scan) -> None:
     if isinstance(scan, GrowingScan) and scan.arrived < scan.geometry.views:
         raise InputError(
             f"scan {scan.name}", expected="all views", found=f"{scan.arrived} of {scan.geometry.views}, for it is still being recorded",
-            remedy="Reconstruct it when it is complete; live slices show what there is.",
+            remedy="Reconstruct it when it is complete; live slices show what there is. If no more will come, press 'Use what is there'.",
         )  # fmt: skip
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from pathlib import Path
 
-__all__ = ["FILES", "free_place", "sample_place"]
+__all__ = ["FILES", "free_place", "same_place", "sample_place"]
 
 FILES = ("metadata.json", "samples.json", "sinogram.npy")
 """Files that stand for the folder that they are in."""
@@ -30,6 +31,16 @@ def sample_place(path: str | Path) -> Path | None:
         return place.parent if _is_ours(place) else None
     except OSError:
         return None
+
+
+def same_place(a: str | Path | None, b: str | Path | None) -> bool:
+    """Whether two paths are the same folder, whichever way they are written; None is none."""
+    if a is None or b is None:
+        return False
+    try:
+        return os.path.samefile(a, b)
+    except (OSError, ValueError):  # one of them is not there
+        return Path(a) == Path(b)
 
 
 def free_place(folder: Path, name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 
 from MITOReconstructionLib.errors import InputError
@@ -18,6 +19,8 @@ __all__ = ["Recording"]
 
 class Recording:
     """Looks how far the open scans have come that are still being recorded, and makes ordinary ones of those that are complete.
+
+    One that will never be, for its recording was aborted, becomes one by :meth:`stop`.
 
     Parameters
     ----------
@@ -40,6 +43,7 @@ class Recording:
     ) -> None:
         self._opened, self._live, self._shown, self._replace = opened, live, shown, replace
         self._seen: dict[GrowingScan, int] = {}
+        self._since: dict[GrowingScan, float] = {}
         self._troubles: dict[str, str] = {}
         self.changed = Event()
 
@@ -56,11 +60,29 @@ class Recording:
         """What is wrong with a scan that is being recorded; empty where nothing is."""
         return "" if scan is None else self._troubles.get(scan.name, "")
 
+    def quiet(self, scan: GrowingScan) -> float:
+        """Seconds since views of a scan were last seen to come, or since it was first looked at; 0 before that."""
+        return time.monotonic() - self._since[scan] if scan in self._since else 0.0
+
+    def stop(self, scan: GrowingScan) -> Scan:
+        """Go on with the views that are there as a scan whose recording was aborted: an ordinary one, which can be reconstructed.
+
+        Raises
+        ------
+        InputError
+            When there is no view, or the sample cannot be read.
+        """
+        stopped = self._open_again(scan, recorded=scan.arrived)
+        self.look()
+        self.changed()
+        return stopped
+
     def look(self) -> bool:
         """See what has come, and tell; whether something has changed. To be called now and then, as the panel does by a timer."""
         found = [self._look_at(scan) for scan in self.scans]
         names = {scan.name for scan in self.scans}
         self._seen = {scan: count for scan, count in self._seen.items() if scan in self.scans}
+        self._since = {scan: when for scan, when in self._since.items() if scan in self.scans}
         self._troubles = {name: text for name, text in self._troubles.items() if name in names}
         if any(found):
             self.changed()
@@ -68,6 +90,7 @@ class Recording:
 
     def _look_at(self, scan: GrowingScan) -> bool:
         before, trouble = self._seen.get(scan, 0), ""
+        self._since.setdefault(scan, time.monotonic())
         arrived = before
         try:
             arrived = scan.arrived
@@ -82,6 +105,8 @@ class Recording:
             trouble = str(error)
         if arrived > before == 0:
             self._show_first(scan)
+        if arrived > before:
+            self._since[scan] = time.monotonic()
         news = arrived != before or trouble != self.trouble(scan)
         self._troubles[scan.name] = trouble
         return news
@@ -97,12 +122,13 @@ class Recording:
                 shown.projection.fit_window(projection)
             shown.show_view(0)
 
-    def _open_again(self, scan: GrowingScan) -> None:
-        """Open a scan anew, and go on to look at what is looked at."""
+    def _open_again(self, scan: GrowingScan, recorded: int | None = None) -> Scan:
+        """Open a scan anew, with so many views where it was aborted, and go on to look at what is looked at."""
         looked_at = self._opened.current
-        self._opened.open(scan.folder or "", scan.name, growing=True)
+        again = self._opened.open(scan.folder or "", scan.name, growing=recorded is None, recorded=recorded)
         if looked_at is not None:
             self._opened.choose(looked_at)
+        return again
 
     def _complete(self, growing: GrowingScan, scan: Scan) -> None:
         """Go on with the scan as an ordinary one: what is shown, its regions and its live slices stay."""

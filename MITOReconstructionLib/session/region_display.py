@@ -73,7 +73,6 @@ class RegionDisplay:
 
     def switched(self) -> None:
         """A switch was set."""
-        self.nodes.hide(self.hidden)
         self._refresh()
 
     def show(self, entries: Sequence[Entry], chosen: str | None, views: tuple[int, int] | None) -> None:
@@ -88,6 +87,7 @@ class RegionDisplay:
             Its first view and the one after its last.
         """
         self.nodes.show(entries, chosen, self.edited)
+        self.nodes.hide(self.hidden)
         wanted = views if chosen is not None and self.edited and self.positions else None
         if wanted is not None and (self._range is None or not self._range.alive):
             self._range = ViewRangeModel(self.shown.scene, self.scan.name, self.scan.geometry)

@@ -16,8 +16,8 @@ from MITOReconstructionLib.scene.host import Node, Scene
 from MITOReconstructionLib.scene.regions import Entry
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 from MITOReconstructionLib.session.event import Event
+from MITOReconstructionLib.session.names import distinct, free_name
 from MITOReconstructionLib.session.region_display import RegionDisplay
-from MITOReconstructionLib.session.region_names import distinct, free_name
 from MITOReconstructionLib.session.undo import History
 
 __all__ = ["RegionList"]

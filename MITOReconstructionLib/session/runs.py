@@ -11,8 +11,9 @@ from MITOReconstructionLib.jobs import Job, Preview, Queue, Volume
 from MITOReconstructionLib.monitor import Progress
 from MITOReconstructionLib.scan import Scan
 from MITOReconstructionLib.scene.host import Node, Scene
-from MITOReconstructionLib.scene.plots import ResidualPlot
+from MITOReconstructionLib.scene.plots import ResidualPlot, charted
 from MITOReconstructionLib.scene.preview import PreviewPart
+from MITOReconstructionLib.session.names import free_name
 from MITOReconstructionLib.session.time_left import TimeLeft
 
 __all__ = ["Run", "Runs"]
@@ -181,8 +182,11 @@ class Runs:
 
     def plot(self, run: Run) -> ResidualPlot:
         """The chart of a run's residuals; it follows the run from then on."""
-        if run.plot is None or not run.plot.alive:
-            run.plot = ResidualPlot(self._scene, run.sample, run.name)
+        if run.plot is not None and not run.plot.alive:
+            run.plot.remove()
+            run.plot = None
+        if run.plot is None:
+            run.plot = ResidualPlot(self._scene, run.sample, free_name(run.name, charted(self._scene, run.sample)))
         run.plot.update(run.residuals)
         return run.plot
 
@@ -229,7 +233,10 @@ class Runs:
             run.next_preview = time.monotonic() + (time.monotonic() - now) / PREVIEW_SHARE
 
     def _show_preview(self, run: Run, preview: Preview) -> None:
-        if run.preview is None or not run.preview.alive:
+        if run.preview is not None and not run.preview.alive:
+            run.preview.remove()
+            run.preview = None
+        if run.preview is None:
             run.preview = PreviewPart(self._scene, run.sample, run.name)
         run.preview.show(preview.array, preview.grid, preview.iteration)
 
@@ -242,7 +249,8 @@ class Runs:
         if job is None or job.volume is None or scan is None or forgotten:
             return
         try:
-            run.node = self._show_volume(job.volume, scan, run.name).GetID()
+            node = self._show_volume(job.volume, scan, run.name)
+            run.node, run.name = node.GetID(), node.GetName()
         except (MITOError, MemoryError) as error:
             run._end, run.error = "failed", str(error) or "There is not enough memory for the volume in the scene."
 

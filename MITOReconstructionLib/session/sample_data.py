@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from MITOReconstructionLib.errors import WorkError
-from MITOReconstructionLib.session.session import SIMULATED_SCALE, Session
+from MITOReconstructionLib.session.session import Session
+from MITOReconstructionLib.session.simulating import SIMULATED_SCALE
 
 __all__ = ["load_simulated_log"]
 

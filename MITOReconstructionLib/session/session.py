@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from MITOReconstructionLib.errors import InputError
 from MITOReconstructionLib.jobs import Estimate, Job, estimate
 from MITOReconstructionLib.jobs.task import Task
-from MITOReconstructionLib.monitor import Monitor
-from MITOReconstructionLib.projectors.backends import BackendState
 from MITOReconstructionLib.scan import Scan, list_samples
-from MITOReconstructionLib.scan.phantoms import make_phantom
-from MITOReconstructionLib.scan.simulation import default_grid, mito_geometry, simulate
 from MITOReconstructionLib.scene.camera import frame_scene
 from MITOReconstructionLib.scene.host import Node, Scene
-from MITOReconstructionLib.scene.parts import SCAN, find_part
+from MITOReconstructionLib.scene.parts import find_part
 from MITOReconstructionLib.scene.scan_scene import ScanScene
 from MITOReconstructionLib.session.event import Event
 from MITOReconstructionLib.session.live_slicing import LiveSlicing
+from MITOReconstructionLib.session.names import free_name
 from MITOReconstructionLib.session.open_scans import OpenScans
 from MITOReconstructionLib.session.opening import require_complete, show_first
 from MITOReconstructionLib.session.packages import install_backend
-from MITOReconstructionLib.session.places import free_place, sample_place
+from MITOReconstructionLib.session.places import free_place, same_place, sample_place
 from MITOReconstructionLib.session.preferences import Preferences, default_log_folder, read_preferences
 from MITOReconstructionLib.session.projection_view import ProjectionView
 from MITOReconstructionLib.session.recording import Recording
 from MITOReconstructionLib.session.region_list import RegionList
 from MITOReconstructionLib.session.runs import Run, Runs
 from MITOReconstructionLib.session.scene_watch import watch_scene
+from MITOReconstructionLib.session.simulating import SIMULATED_SCALE, SIMULATED_TURNS, simulation
 from MITOReconstructionLib.session.state import State
 from MITOReconstructionLib.session.volumes import VolumeActions
 
 __all__ = ["Event", "Session"]
-
-SIMULATED_SCALE = 12.0
-"""How many times coarser than the real scanner a simulated log is by default."""
-
-SIMULATED_TURNS = 3.0
 
 END_SECONDS = 10.0
 """That what goes on may take to end when the session is closed."""
@@ -64,8 +58,8 @@ class Session(VolumeActions):
     recording : Recording
         The open scans that are not complete; its ``look`` sees what has come, and its ``changed`` tells.
     scan_changed, job_changed, results_changed : Event
-    volume_added : Event
-        Somebody else has added a volume; whether it is one of the results is known once its file is, a moment later.
+    node_added : Event
+        A volume or a box was added; whether it is a result or a region is known once its file or attributes are, a moment later.
     folder : Path or None
         The sample or data folder that was opened last, by :meth:`open`; ``folder_changed`` tells.
     preferences : Preferences
@@ -77,7 +71,7 @@ class Session(VolumeActions):
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._task: Task[Path] | None = None
-        self.scan_changed, self.job_changed, self.results_changed, self.volume_added = Event(), Event(), Event(), Event()
+        self.scan_changed, self.job_changed, self.results_changed, self.node_added = Event(), Event(), Event(), Event()
         self._looked_at = set()
         self.runs = Runs(scene, self.show_result, self.job_changed)
         self.folder: Path | None = None
@@ -109,8 +103,10 @@ class Session(VolumeActions):
             return [(place.name, place)]
         return [(sample.name, Path(sample.folder)) for sample in list_samples(place)]
 
-    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False) -> Scan:
+    def load(self, folder: str | Path, name: str | None = None, *, growing: bool = False, recorded: int | None = None) -> Scan:
         """Open a sample and show its first view; where ``growing`` says so, it may be one that is still being recorded.
+
+        Of one whose recording was aborted ``recorded`` is the number of views, as of ``MITOReconstructionLib.open_scan``.
 
         Raises
         ------
@@ -118,7 +114,7 @@ class Session(VolumeActions):
             When it cannot be read; what was open stays open.
         """
         self.opened.trouble = ""
-        scan = self.opened.open(folder, name, growing=growing)
+        scan = self.opened.open(folder, name, growing=growing, recorded=recorded)
         if self.preferences.show_layout:
             self.projection_view.visible = True
         frame_scene(self.scene)
@@ -141,10 +137,16 @@ class Session(VolumeActions):
         state = self.state
         return {**self.regions.options, "method": state.method, "parameters": state.parameters, "backend": state.backend}
 
-    def restore(self) -> None:
-        """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``opened.trouble``."""
+    def restore(self, nodes: Sequence[Node] = ()) -> None:
+        """Go on where the scene's parameter node says, where it has one; a scan that is gone is named in ``opened.trouble``.
+
+        Parameters
+        ----------
+        nodes : sequence of vtkMRMLNode, optional
+            Those that came with the parameter node, where a scene was added to this one.
+        """
         if self.state.read():
-            self.opened.restore()
+            self.opened.restore(nodes)
         self.opened.look()
 
     def open(self, path: str | Path, *, growing: bool = False) -> list[tuple[str, Path]]:
@@ -178,7 +180,7 @@ class Session(VolumeActions):
     def is_open(self, path: str | Path) -> bool:
         """Whether a path stands for the sample that is open."""
         place = sample_place(path)
-        return place is not None and self.scan is not None and self.scan.folder == place.absolute() and bool(self.nodes())
+        return place is not None and self.scan is not None and same_place(self.scan.folder, place) and bool(self.nodes())
 
     def nodes(self) -> list[Node]:
         """What shows the scan that is open: projection, detector, trajectory; empty where none is open."""
@@ -209,14 +211,7 @@ class Session(VolumeActions):
         """
         if self.job is not None:
             raise InputError("simulation", expected="nothing that runs", found=self.job.name, remedy="Wait for its end, or cancel it.")
-        place = free_place(self.log_folder, "log") if folder is None else Path(folder)
-
-        def work(monitor: Monitor) -> Path:
-            phantom, geometry = make_phantom("log"), mito_geometry(scale=scale, turns=turns)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            return simulate(place, phantom, geometry, grid=default_grid(phantom, geometry), monitor=monitor)
-
-        task = Task(work, "simulation")
+        task = simulation(free_place(self.log_folder, "log") if folder is None else Path(folder), scale, turns)
         task.start()
         self._task = task
         self.job_changed()
@@ -248,7 +243,7 @@ class Session(VolumeActions):
         Parameters
         ----------
         name : str, optional
-            Of the volume; by default the method's, with a number where that is taken.
+            Of the volume; by default the method's. It gets a number where it is taken: no volume is written over.
         **options
             As of ``MITOReconstructionLib.Job``: grid, method, parameters, views, backend, initial, process, preview_every ...
 
@@ -277,18 +272,7 @@ class Session(VolumeActions):
         """Wait until every run has ended and its volume is in the scene, at most for ``timeout`` seconds; whether that is so."""
         return self.runs.wait(timeout)
 
-    @staticmethod
-    def install_backend(name: str) -> BackendState:
-        """Install what a backend needs, after Slicer has asked the user; its state afterwards.
-
-        Raises
-        ------
-        InputError
-            When there is no backend of that name.
-        WorkError
-            When the user declines, installing fails, or nothing that can be installed is missing.
-        """
-        return install_backend(name)
+    install_backend = staticmethod(install_backend)
 
     def ended(self) -> None:
         """Let go of the simulation, which has ended."""
@@ -354,13 +338,9 @@ class Session(VolumeActions):
 
     def free_name(self, method: str, scan: str | None = None) -> str:
         """A name for the next volume of a scan, by default the one that is open: the method's, with a number from the second on."""
-        sample = scan or (None if self.scan is None else self.scan.name)
-        taken = {node.GetName() for node in self.results() if node.GetAttribute(SCAN) == sample}
-        taken |= {run.name for run in self.runs if run.sample == sample and not run.over}
-        number = 1
-        while (name := method if number == 1 else f"{method} {number}") in taken:
-            number += 1
-        return name
+        sample = scan or ("" if self.scan is None else self.scan.name)
+        waiting = {run.name for run in self.runs if run.sample == sample and not run.over}
+        return free_name(method, self.names_of(sample) | waiting)
 
     def forget(self) -> None:
         """Cancel what runs and let go of every scan: the scene was closed."""
@@ -370,6 +350,7 @@ class Session(VolumeActions):
         self.live.close()
         self._shown.clear()
         self._looked_at.clear()
+        self.newest = ""
         was = self.scan
         self.opened.forget()
         if was is not None:
@@ -378,7 +359,7 @@ class Session(VolumeActions):
 
     def close(self) -> None:
         """Cancel what runs, wait for its end, and no longer watch the scene."""
-        told = (self.scan_changed, self.job_changed, self.results_changed, self.volume_added)
+        told = (self.scan_changed, self.job_changed, self.results_changed, self.node_added)
         for event in (*told, self.opened.regions_changed, self.state.changed, self.live.changed):
             event.clear()
         for event in (self.folder_changed, self.preferences_changed, self.view_changed, self.recording.changed):

@@ -29,7 +29,8 @@ DEFAULTS: dict[str, Any] = {
 """The settings and their first values; the values tell the types.
 
 folder : the data folder;
-scans : of each scan that is open a dict of name, folder, key of the chosen region, and visible parts where it is hidden;
+scans : of each scan that is open a dict of name, folder, key of the chosen region, visible parts where it is hidden, whether it
+    was still being recorded, and the number of its views where its recording was aborted;
 scan : name of the scan that is looked at;
 region : key of its region that is to be reconstructed; empty for the whole volume;
 method, parameters, backend, process : of the next run.

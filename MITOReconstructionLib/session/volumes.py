@@ -19,13 +19,21 @@ from MITOReconstructionLib.scene.scan_scene import ScanScene
 from MITOReconstructionLib.scene.slices import fit_slices, show_in_slices
 from MITOReconstructionLib.scene.volume import VolumePart, provenance_of
 from MITOReconstructionLib.session.event import Event
+from MITOReconstructionLib.session.names import free_name
 
 __all__ = ["VolumeActions"]
 
 
 class VolumeActions:
-    """The part of a :class:`Session` that is about volumes."""
+    """The part of a :class:`Session` that is about volumes.
 
+    Attributes
+    ----------
+    newest : str
+        ID of the volume node that this session has made last.
+    """
+
+    newest = ""
     scene: Scene
     results_changed: Event
     _shown: dict[str, tuple[Scan, ScanScene]]
@@ -46,11 +54,15 @@ class VolumeActions:
         title = name or str(volume.provenance.get("method", "volume"))
         node = self.show_scan(scan).show_volume(volume.array, volume.grid, title, provenance=volume.provenance).node
         self._rendered_alone(node)
-        self.results_changed()
+        self._made(node)
         return node
 
     def show_result(self, volume: Volume, scan: Scan, name: str) -> Node:
-        """As :meth:`show_volume`, and the scan is left as it is shown, or not shown: it may be closed by now, or opened anew."""
+        """As :meth:`show_volume`, but as a new volume, and the scan is left as it is shown, or not shown.
+
+        Meanwhile the scan may have been closed or opened anew, and another volume may have been given the name.
+        """
+        name = free_name(name, self.names_of(scan.name))
         _scan, shown = self._shown.get(scan.name, (None, None))
         if shown is not None:
             node = shown.show_volume(volume.array, volume.grid, name, provenance=volume.provenance).node
@@ -60,8 +72,12 @@ class VolumeActions:
             part.visible, node = True, part.node
             ScanFolder(self.scene, scan.name).add(node)
         self._rendered_alone(node)
-        self.results_changed()
+        self._made(node)
         return node
+
+    def names_of(self, scan: str) -> set[str]:
+        """Names of the volumes of a scan."""
+        return {node.GetName() for node in self.results() if node.GetAttribute(SCAN) == scan}
 
     def results(self) -> list[Node]:
         """The volume nodes of the scene that reconstructions made, the first one first; those from NRRD files that say so too."""
@@ -84,7 +100,7 @@ class VolumeActions:
     @staticmethod
     def _mark(node: Node) -> tuple[str, str]:
         storage = node.GetStorageNode()
-        return str(node.GetID()), "" if storage is None else str(storage.GetFileName())
+        return str(node.GetID()), "" if storage is None else str(storage.GetFileName() or "")
 
     # ---- one of them -------------------------------------------------------------------------------------------------
 
@@ -167,23 +183,39 @@ class VolumeActions:
     def difference(self, first: Node, second: Node) -> Node:
         """The node of a new volume, first - second, where both are; the second is resampled where its voxels are others.
 
+        Its name has those of the two, with those of their scans where these are not the same.
+
         Raises
         ------
         InputError
             When they have no place in common, or are no volumes along the axes of RAS.
         """
-        names = first.GetName(), second.GetName()
-        volume = difference(volume_of(first), volume_of(second), names)
-        scan = first.GetAttribute(SCAN) or "Reconstructions"
-        part = VolumePart(self.scene, scan, f"{names[0]} - {names[1]}")
+        names, scans = [first.GetName(), second.GetName()], [node.GetAttribute(SCAN) or "" for node in (first, second)]
+        if scans[0] != scans[1]:
+            names = [f"{name} ({scan})" if scan else name for name, scan in zip(names, scans, strict=True)]
+        volume = difference(volume_of(first), volume_of(second), (names[0], names[1]))
+        scan = scans[0] or "Reconstructions"
+        part = VolumePart(self.scene, scan, self._free_title(f"{names[0]} - {names[1]}", scan))
         part.show(volume.array, volume.grid, volume.provenance)
         reach = max(abs(float(volume.array.min())), abs(float(volume.array.max()))) or 1.0
         part.node.GetScalarVolumeDisplayNode().SetWindowLevelMinMax(-reach, reach)
         ScanFolder(self.scene, scan).add(part.node)
-        self.results_changed()
+        self._made(part.node)
         return part.node
 
     # ---- helpers -----------------------------------------------------------------------------------------------------
+
+    def _free_title(self, title: str, scan: str) -> str:
+        """The title of a difference, or with a number in brackets, for one without them would belong to the second name."""
+        taken, number, free = self.names_of(scan), 1, title
+        while free in taken:
+            number += 1
+            free = f"{title} ({number})"
+        return free
+
+    def _made(self, node: Node) -> None:
+        self.newest = node.GetID()
+        self.results_changed()
 
     def _rendered_alone(self, node: Node) -> None:
         """Volumes that are in the same place are not rendered together."""
@@ -199,7 +231,7 @@ class VolumeActions:
             if (scan.folder is not None and Path(scan.folder) == Path(sample)) or (scan.folder is None and scan.name == sample):
                 return scan
         if sample and os.path.isfile(Path(sample) / "metadata.json"):
-            return open_scan(sample, name=name)
+            return open_scan(sample, name=name, recorded=provenance.get("recorded_views"))
         for scan in known:
             if scan.name in (name, Path(sample).name):  # the sample was moved and loaded from where it is now
                 return scan

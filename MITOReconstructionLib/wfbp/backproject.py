@@ -171,22 +171,35 @@ def _partners(plan: ParallelPlan) -> NDArray[np.int64]:
 @numba.njit(**COMPILE)
 def seen(place, depth, beam, z_first, z_step, nz, tables):  # type: ignore[no-untyped-def]
     """Where a beam sees a column of voxels: source height, scale from mm to row mm, first and last voxel (exclusive)."""
+    source, reach, distance = ray_at(place, beam, tables)
+    scale, first, last = seen_on(source, reach, distance, depth, z_first, z_step, nz, tables)
+    return source, scale, first, last
+
+
+@numba.njit(**COMPILE)
+def ray_at(place, beam, tables):  # type: ignore[no-untyped-def]
+    """A beam's ray that may lie between two: its source's height, and the distances from there to its foot and to the detector."""
     ray = min(int(place), len(tables.reach) - 2)
     share = place - ray
     reach = tables.reach[ray] + share * (tables.reach[ray + 1] - tables.reach[ray])
     distance = tables.distance[ray] + share * (tables.distance[ray + 1] - tables.distance[ray])
     position = beam + tables.axial_offset + tables.fan_steps[ray] + share * (tables.fan_steps[ray + 1] - tables.fan_steps[ray])
     index = int(position)
-    source = tables.axial[index] + (position - index) * (tables.axial[index + 1] - tables.axial[index])
+    return tables.axial[index] + (position - index) * (tables.axial[index + 1] - tables.axial[index]), reach, distance
+
+
+@numba.njit(**COMPILE)
+def seen_on(source, reach, distance, depth, z_first, z_step, nz, tables):  # type: ignore[no-untyped-def]
+    """Where a ray sees a column of voxels at some depth: scale from mm to row mm, first and last voxel (exclusive)."""
     along = reach + depth
     if along <= 1e-3 * reach:
-        return source, 1.0, 0, 0
-    scale = distance / along
-    bottom = (source + (tables.row_middle - tables.row_reach) / scale - z_first) / z_step
-    top = (source + (tables.row_middle + tables.row_reach) / scale - z_first) / z_step
+        return 1.0, 0, 0
+    per_step = 1.0 / z_step
+    middle, shrunk = (source - z_first) * per_step, along / distance * per_step
+    bottom, top = middle + (tables.row_middle - tables.row_reach) * shrunk, middle + (tables.row_middle + tables.row_reach) * shrunk
     first = math.ceil(min(max(bottom, 0.0), float(nz)))
     last = math.floor(min(max(top, -1.0), nz - 1.0)) + 1
-    return source, scale, first, last
+    return distance / along, first, last
 
 
 @numba.njit(**COMPILE)

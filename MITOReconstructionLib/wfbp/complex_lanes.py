@@ -1,8 +1,6 @@
-"""Complex numbers side by side in vector registers, as a type for numba's kernels.
+"""Complex numbers side by side in vector registers, as a type for numba's kernels (see :mod:`MITOReconstructionLib.simd`).
 
-LLVM vectorises a loop only where it can prove that its arrays do not overlap, which it cannot for the legs of a Fourier
-transform in one array. A value of this type is a vector by itself: :data:`LANES` real parts and as many imaginary parts,
-in whatever registers the processor has (one of 512 bits, two of 256, four of 128).
+A value of this type is two vectors: :data:`LANES` real parts and as many imaginary parts.
 """
 
 from __future__ import annotations
@@ -15,13 +13,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 
+from MITOReconstructionLib.simd import FLOATS, LANES, load_at, splat, store_at
+
 __all__ = ["LANES", "load", "scale", "store", "swap", "times", "turn"]
 
-LANES = 16
-"""Complex numbers that a value holds."""
-
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
-_PAIR = ir.ArrayType(_VECTOR, 2)
+_PAIR = ir.ArrayType(FLOATS, 2)
 _FLAGS = ("contract", "nsz")
 
 
@@ -49,16 +45,10 @@ def _pair(builder: Any, real: Any, imaginary: Any) -> Any:
     return builder.insert_value(builder.insert_value(ir.Constant(_PAIR, ir.Undefined), real, 0), imaginary, 1)
 
 
-def _splat(builder: Any, number: Any) -> Any:
-    """A vector of one number."""
-    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.IntType(32)(0))
-    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), None))
-
-
 def _turned(builder: Any, value: Any, cosine: Any, sine: Any) -> Any:
     """A value times cosine + i sine."""
     a, b = _parts(builder, value)
-    c, s = _splat(builder, cosine), _splat(builder, sine)
+    c, s = splat(builder, cosine, FLOATS), splat(builder, sine, FLOATS)
     ac, bs, as_, bc = (builder.fmul(x, y, flags=_FLAGS) for x, y in ((a, c), (b, s), (a, s), (b, c)))
     return _pair(builder, builder.fsub(ac, bs, flags=_FLAGS), builder.fadd(as_, bc, flags=_FLAGS))
 
@@ -67,11 +57,7 @@ def _places(context: Any, builder: Any, kind: Any, array: Any, first: Any, offse
     """Pointers to the real and to the imaginary parts of each leg."""
     data = context.make_array(kind)(context, builder, array).data
     starts = [builder.add(first, builder.extract_value(offsets, number)) for number in range(offsets.type.count)]
-    return [tuple(_vector_at(builder, data, builder.add(at, at.type(part))) for part in (0, LANES)) for at in starts]
-
-
-def _vector_at(builder: Any, data: Any, index: Any) -> Any:
-    return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+    return [tuple(builder.gep(data, [builder.add(at, at.type(part))]) for part in (0, LANES)) for at in starts]
 
 
 def _with_table(values: Any, table: Any, one: Callable[..., Any]) -> Any:
@@ -140,7 +126,7 @@ def scale(typing: Any, values: Any, table: Any, first: Any) -> Any:
     """Values of a tuple times the real numbers of a float32 array from item ``first`` on."""
 
     def one(builder: Any, number: int, value: Any, item: Callable[[int], Any]) -> Any:
-        factors = _splat(builder, item(number))
+        factors = splat(builder, item(number), FLOATS)
         return _pair(builder, *(builder.fmul(part, factors, flags=_FLAGS) for part in _parts(builder, value)))
 
     return _with_table(values, table, one)
@@ -162,7 +148,7 @@ def load(typing: Any, array: Any, first: Any, offsets: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         places = _places(context, builder, array, *arguments)
-        loaded = [_pair(builder, *(builder.load(place, align=4) for place in pair)) for pair in places]
+        loaded = [_pair(builder, *(load_at(builder, place) for place in pair)) for pair in places]
         return context.make_tuple(builder, signature.return_type, loaded)
 
     return types.UniTuple(LANES_TYPE, offsets.count)(array, types.intp, offsets), code
@@ -176,7 +162,7 @@ def store(typing: Any, array: Any, first: Any, offsets: Any, values: Any) -> Any
         places = _places(context, builder, array, *arguments[:3])
         for number, pair in enumerate(places):
             for place, part in zip(pair, _parts(builder, builder.extract_value(arguments[3], number)), strict=True):
-                builder.store(part, place, align=4)
+                store_at(builder, part, place)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, offsets, values), code

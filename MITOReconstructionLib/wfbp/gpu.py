@@ -6,6 +6,7 @@ volume that does not fit is done in slabs along z, each from the beams that see 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +20,11 @@ from MITOReconstructionLib.wfbp.backproject import BeamTables, beams_seeing
 from MITOReconstructionLib.wfbp.coverage import direction_stride
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.gpu_beams import LANES, VOXELS, GpuBeams, GpuWork
-from MITOReconstructionLib.wfbp.gpu_sizes import choose_sizes, most_partners
+from MITOReconstructionLib.wfbp.gpu_sights import GpuSights
+from MITOReconstructionLib.wfbp.gpu_sizes import MOST_BLOCKS, choose_sizes, most_partners
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["GpuBackprojection", "GpuSlab", "filtered_backprojection", "sight_numbers", "sight_tables"]
+__all__ = ["GpuBackprojection", "GpuSlab", "filtered_backprojection"]
 
 COLUMNS = 8
 """Columns of voxels of a block of threads."""
@@ -45,7 +47,7 @@ class GpuSlab(NamedTuple):
 
     grid : VolumeGrid;
     values : float32, shape grid.shape, in 1/mm;
-    heights : float32, axial positions relative to the middle of the grid in mm: small numbers, so that float32 is enough;
+    heights : float32, axial positions relative to the middle of the grid in mm;
     own, others : float32, shapes (beams, x, y, 4) and (beams, partners, x, y, 2), how beams see columns of voxels, see kernels.cu.
     """
 
@@ -69,12 +71,12 @@ class GpuBackprojection:
 
     def __init__(self, work: GpuWork, plan: ParallelPlan, tables: BeamTables) -> None:
         self.work, self.tables, self._partners = work, tables, most_partners(tables)
-        directions, rays = sight_tables(work, plan, tables)
-        self._tables = (directions, work.sent(tables.partners.astype(np.int32)), rays)
+        self._sights = GpuSights(work, plan, tables)
+        self._tables = (self._sights.directions, work.sent(tables.partners.astype(np.int32)), self._sights.rays)
 
     def slab(self, grid: VolumeGrid, sights: int) -> GpuSlab:
         """A volume of zeros, to which so many beams are added at a time."""
-        heights = self.work.sent((self.tables.axial - 0.5 * (grid.minimum[2] + grid.maximum[2])).astype(np.float32))
+        heights = self._sights.heights(0.5 * (grid.minimum[2] + grid.maximum[2]))
         cupy, columns = self.work.device.cupy, grid.shape[:2]
         with self.work.compute:
             values = cupy.zeros(grid.shape, np.float32)
@@ -93,33 +95,35 @@ class GpuBackprojection:
         step = len(slab.own)
         with self.work.timed("backprojection", self.work.compute):
             for first in range(0, len(beams), step):
-                part = beams[first : first + step]
-                self._tabulate(slab, first_beam + first, len(part))
-                self._add(slab, part)
+                some = beams[first : first + step]
+                for part in _parts(slab):
+                    self._tabulate(part, first_beam + first, len(some))
+                    self._add(part, some)
 
     def fill_unseen(self, slab: GpuSlab, value: float) -> int:
         """Set the voxels that some direction does not see, and count them; see :func:`MITOReconstructionLib.wfbp.coverage.fill_unseen`."""
         t, work = self.tables, self.work
-        (x, y, z), (dx, dy, dz) = slab.grid.origin, slab.grid.spacing
-        nx, ny, nz = slab.grid.shape
         theta = t.theta_first + np.arange(t.half_turn) * t.theta_step
         directions = work.sent(np.stack([np.cos(theta), np.sin(theta)], axis=-1))
         tables = [work.sent(table) for table in (t.reach, t.distance, t.fan_steps, t.axial)]
-        counts = work.sent(np.zeros(nx, np.int32))
-        numbers = (
-            *(np.int32(n) for n in (nx, ny, nz)),
-            *(np.float64(n) for n in (x, dx, y, dy, z, dz)),
+        plan_numbers = (
             *(np.int32(n) for n in (t.beams, t.half_turn, direction_stride(t), len(t.reach))),
             *(np.float64(n) for n in (t.t_first, t.t_step, t.axial_offset, t.row_middle, t.row_reach)),
             np.float32(value),
         )
-        blocks = (-(-nz // (32 * FILLERS[0])), -(-ny // FILLERS[1]), nx)
-        with work.timed("coverage", work.compute):
-            work.launch("fill_unseen", blocks, (*FILLERS, 1), slab.values, counts, directions, *tables, *numbers)
-        return int(counts.get(stream=work.compute).sum(dtype=np.int64))
+        unseen = 0
+        for part in _parts(slab):
+            (x, y, z), (dx, dy, dz), (nx, ny, nz) = part.grid.origin, part.grid.spacing, part.grid.shape
+            counts = work.sent(np.zeros(nx, np.int32))
+            numbers = (*(np.int32(n) for n in (nx, ny, nz)), *(np.float64(n) for n in (x, dx, y, dy, z, dz)), *plan_numbers)
+            blocks = (-(-nz // (32 * FILLERS[0])), -(-ny // FILLERS[1]), nx)
+            with work.timed("coverage", work.compute):
+                work.launch("fill_unseen", blocks, (*FILLERS, 1), part.values, counts, directions, *tables, *numbers)
+            unseen += int(counts.get(stream=work.compute).sum(dtype=np.int64))
+        return unseen
 
     def _tabulate(self, slab: GpuSlab, first_beam: int, count: int) -> None:
-        t = self.tables
+        t, sights = self.tables, self._sights
         (x, y, _), (dx, dy, dz) = slab.grid.origin, slab.grid.spacing
         nx, ny, _ = slab.grid.shape
         numbers = (
@@ -127,8 +131,9 @@ class GpuBackprojection:
             *(np.float64(n) for n in (x, dx, y, dy)),
             np.float32(dz),
             *(np.int32(n) for n in (first_beam, t.beams, t.half_turn, self._partners)),
-            *sight_numbers(t),
-            *(np.float32(n) for n in (1.0 / t.row_half, t.row_reach / t.row_half)),
+            *sights.numbers,
+            sights.per_half,
+            sights.limit,
         )
         blocks = (-(-ny // SIGHT_THREADS), nx, count)
         self.work.launch("tabulate_sights", blocks, (SIGHT_THREADS, 1, 1), slab.own, slab.others, *self._tables, slab.heights, *numbers)
@@ -139,25 +144,22 @@ class GpuBackprojection:
         count, rays, rows = beams.shape
         numbers = (
             *(np.int32(n) for n in (nx, ny, nz, count, self._partners, rays, rows)),
-            *(np.float32(n) for n in (t.theta_step, t.row_reach / t.row_half)),
+            np.float32(t.theta_step),
+            self._sights.limit,
         )
         blocks = (-(-nz // (LANES * VOXELS)), -(-ny // COLUMNS), nx)
         self.work.launch("backproject", blocks, (LANES, COLUMNS, 1), slab.values, beams, slab.own, slab.others, *numbers)
 
 
-def sight_tables(work: GpuWork, plan: ParallelPlan, tables: BeamTables) -> tuple[Any, Any]:
-    """On the GPU: cosine and sine of every beam's angle, float32 (beams, 2); and what is known of every ray, float32 (rays, 4)."""
-    theta = plan.theta(np.arange(plan.beams))
-    rays = np.stack([tables.reach, tables.distance, tables.fan_steps, np.zeros_like(tables.reach)], axis=-1)
-    return work.sent(np.stack([np.cos(theta), np.sin(theta)], axis=-1).astype(np.float32)), work.sent(rays.astype(np.float32))
-
-
-def sight_numbers(tables: BeamTables) -> tuple[np.generic, ...]:
-    """What kernels need to look up a ray: rays, t_offset, per_t, axial_first, axial_part, row_middle."""
-    whole = int(np.floor(tables.axial_offset))
-    floats = (tables.t_first / tables.t_step, 1.0 / tables.t_step, tables.axial_offset - whole, tables.row_middle)
-    t_offset, per_t, part, middle = (np.float32(n) for n in floats)
-    return np.int32(len(tables.reach)), t_offset, per_t, np.int32(whole), part, middle
+def _parts(slab: GpuSlab) -> Iterator[GpuSlab]:
+    """A volume in parts along x, in which a launch has a block of threads for each x; nearly always the whole."""
+    nx, ny, nz = slab.grid.shape
+    if nx <= MOST_BLOCKS:
+        yield slab
+        return
+    for first in range(0, nx, MOST_BLOCKS):
+        last = min(first + MOST_BLOCKS, nx)
+        yield slab._replace(grid=slab.grid.region((first, 0, 0), (last, ny, nz)), values=slab.values[first:last])
 
 
 def filtered_backprojection(

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.wfbp.backproject import BeamTables
 from MITOReconstructionLib.wfbp.coverage import direction_stride
-from MITOReconstructionLib.wfbp.gpu import sight_numbers, sight_tables
 from MITOReconstructionLib.wfbp.gpu_beams import GpuWork
+from MITOReconstructionLib.wfbp.gpu_sights import GpuSights
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.planes import PlaneSums
 
@@ -85,8 +85,9 @@ class GpuPlanes:
 
     def __init__(self, work: GpuWork, plan: ParallelPlan, tables: BeamTables) -> None:
         self.work, self.tables = work, tables
-        self._middle = 0.5 * float(tables.axial.min() + tables.axial.max())  # heights in float32 are relative to it
-        self._tables = (*sight_tables(work, plan, tables), work.sent((tables.axial - self._middle).astype(np.float32)))
+        self._middle = 0.5 * float(tables.axial.min() + tables.axial.max())
+        self._sights = GpuSights(work, plan, tables)
+        self._tables = (self._sights.directions, self._sights.rays, self._sights.heights(self._middle))
 
     def begin(self, planes: list[PlaneSums]) -> GpuPlaneSums:
         """Take up planes, and look up which beams see them."""
@@ -104,30 +105,31 @@ class GpuPlanes:
         arrays = work.sent(places), work.sent(shapes)
         numbers = (
             *(np.int32(count) for count in (tiles, across, TILE, t.beams, t.half_turn)),
-            *sight_numbers(t),
+            *self._sights.numbers,
             *(np.float32(length) for length in (t.row_reach, t.row_pitch, t.distance.min())),
         )
-        blocks = (_parts(t.half_turn, THREADS), tiles, len(planes))
+        blocks = (tiles, _parts(t.half_turn, THREADS), len(planes))
         work.launch("mark_tiles", blocks, (THREADS, 1, 1), ranges, seeing, *arrays, *self._tables, *numbers)
         seen = seeing.get(stream=work.compute) != 0
         return GpuPlaneSums(planes, seen, pixels, tiles, across, parts, sums, unseen, ranges, *arrays)
 
     def add(self, sums: GpuPlaneSums, store: GpuBeamStore, ready: tuple[int, int], first: int, last: int, *, check: bool = True) -> None:
         """Start to add the beams of some directions; see :func:`MITOReconstructionLib.wfbp.planes.add_directions`."""
-        t = self.tables
-        rays, rows = store.values.shape[1:]
+        t, sights = self.tables, self._sights
+        rows = store.values.shape[2]
         stride = direction_stride(t) if check else 0
         n, m = (max(plane.image.shape[axis] for plane in sums.planes) for axis in (0, 1))
-        _, t_offset, *others = sight_numbers(t)
-        share = _parts(last - first, sums.parts)
+        share, patches = _parts(last - first, sums.parts), _parts(m, PATCH)
         numbers = (
-            *(np.int32(count) for count in (sums.pixels, sums.tiles, sums.across, BITS, sums.parts, share, first, last, stride)),
-            *(np.int32(count) for count in (*ready, t.half_turn, rays, rows)),
-            *(t_offset, *others),
-            *(np.float32(number) for number in (1.0 / t.row_half, t.row_reach / t.row_half, t.theta_step)),
+            *(np.int32(count) for count in (sums.pixels, sums.tiles, sums.across, BITS, patches, sums.parts, share)),
+            *(np.int32(count) for count in (first, last, stride, *ready, t.half_turn, rows)),
+            *sights.numbers,
+            sights.per_half,
+            sights.limit,
+            np.float32(t.theta_step),
         )
         arrays = (sums.sums, sums.unseen, *store, sums.ranges, sums.places, sums.shapes, *self._tables)
-        blocks = (_parts(m, PATCH), _parts(n, PATCH), len(sums.planes) * sums.parts)
+        blocks = (_parts(n, PATCH) * patches, 1, len(sums.planes) * sums.parts)
         with self.work.timed("backprojection", self.work.compute):
             self.work.launch("add_planes", blocks, (PATCH * PATCH, 1, 1), *arrays, *numbers)
 

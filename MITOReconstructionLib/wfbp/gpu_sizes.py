@@ -10,7 +10,7 @@ from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.wfbp.backproject import BeamTables, beam_tables, beams_seeing
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["CHUNK", "RESERVE", "GpuSizes", "choose_sizes", "most_partners", "stream_bytes"]
+__all__ = ["CHUNK", "MOST_BLOCKS", "RESERVE", "GpuSizes", "choose_sizes", "most_partners", "stream_bytes", "views_at_a_time"]
 
 BLOCKS = (64, 32, 16, 8)
 """Beams at a time, the best first: the volume on the GPU is read and written once for each block."""
@@ -35,6 +35,9 @@ SIGHTS = 32
 
 TABLE = 256 << 20
 """Bytes that the table of how these beams see the columns of voxels takes at least, where that many are needed."""
+
+MOST_BLOCKS = 65535
+"""Blocks of threads that a launch has along y, and along z, at most."""
 
 SPANS = 64
 """Blocks that are looked at for the number of views that a block needs."""
@@ -80,7 +83,7 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
     """
     detector = plan.geometry.detector
     pixels = detector.columns * detector.rows
-    chunk = max(1, min(CHUNK // (4 * pixels), plan.geometry.views))
+    chunk = views_at_a_time(plan, CHUNK)
     columns = grid.shape[0] * grid.shape[1]
     slice_bytes, sight_bytes = 4 * columns, columns * (16 + 8 * most_partners(beam_tables(plan)))
     room = int(USE * free) - RESERVE
@@ -107,6 +110,12 @@ def choose_sizes(plan: ParallelPlan, grid: VolumeGrid, length: int, free: int) -
             "or use the backend 'cpu'."
         )
     return best
+
+
+def views_at_a_time(plan: ParallelPlan, nbytes: int) -> int:
+    """How many views make up so many bytes, at least one and no more than a launch takes."""
+    detector = plan.geometry.detector
+    return max(1, min(nbytes // (4 * detector.columns * detector.rows), plan.geometry.views, MOST_BLOCKS))
 
 
 def stream_bytes(plan: ParallelPlan, beams: tuple[int, int], length: int, block: int, group: int, chunk: int) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables
-from MITOReconstructionLib.wfbp.lanes import LANES, load, multiply_add, store, zero
+from MITOReconstructionLib.wfbp.lanes import LANES, load, multiply_add, prefetch, store, zero
 from MITOReconstructionLib.wfbp.lattice import layer_distance
 
 __all__ = ["CHUNK", "MOST", "Rays", "add_rays", "beams_together", "group_end", "group_taps"]
@@ -46,6 +46,12 @@ SHARP = -0.65
 CHUNK = 32
 """Rays that are added up at a time, so that they stay in a core's first cache."""
 
+AHEAD = 3
+"""Rays that are fetched before they are added: a beam's rows come from memory, and the processor does not foresee them."""
+
+SURELY = 0.4
+"""Rows by which rows lie higher, up to which they are surely not moved by a whole one."""
+
 FRACTIONS = 64
 """Places between two rays for which the kernel is tabulated."""
 
@@ -69,13 +75,14 @@ class Rays(NamedTuple):
 class Taps(NamedTuple):
     """Which rays are added.
 
-    first, weight : first samples and weights, four of each beam;
+    first : first samples of four rays of each beam;
+    kernel : place in :data:`KERNEL` of their four weights, of each beam;
     moved : by how many rows sixteen rows lie higher in a beam, [beam * parts + part];
     sin, cos_off : sine, and one less the cosine, of the angle from the middle to each beam.
     """
 
     first: NDArray[np.int64]
-    weight: NDArray[np.float32]
+    kernel: NDArray[np.int64]
     moved: NDArray[np.int64]
     sin: NDArray[np.float64]
     cos_off: NDArray[np.float64]
@@ -137,54 +144,81 @@ def add_rays(lines, ray, rays, beams, taps, size, low, high, tables):  # type: i
     Row r of the ray number n is written to ``lines[n * width + r]``; what follows ``high`` may change too. ``size`` is the layer's
     magnification.
     """
-    width, first, weight, moved, samples = len(lines) // CHUNK, taps.first, taps.weight, taps.moved, beams.flat
+    width, first, kernel, moved, samples = len(lines) // CHUNK, taps.first, taps.kernel, taps.moved, beams.flat
     last, begin, parts = len(tables.reach) - 1, low // LANES * LANES, len(taps.moved) // beams.number
     room = len(samples) - ((beams.first + beams.number) * (last + 1) - 1) * beams.rows  # from a ray's first sample on, at least
-    middle = 0.5 * (beams.rows - LANES) - tables.row_middle / tables.row_pitch
+    moves, per_size, per_step = _moves(ray, rays, beams, taps, size, begin, high, tables), 1.0 / size, 1.0 / tables.t_step
+    if not moves:
+        moved[:] = 0
     for n in range(rays):
-        depth, t = tables.distance[ray + n] / size - tables.reach[ray + n], tables.t_first + (ray + n) * tables.t_step
         for number in range(beams.number):
-            place = ray + n + (depth * taps.sin[number] - t * taps.cos_off[number]) / tables.t_step
-            place = min(max(place, 0.0), float(last))
+            place, stretch = _met(ray + n, number, taps, per_size, per_step, tables)
             whole = min(int(place), last - 1)
-            o, p = np.uintp(4 * int((place - whole) * FRACTIONS + 0.5)), np.uintp(4 * number)
-            base = (beams.first + number) * (last + 1)
-            first[p] = (base + max(whole - 1, 0)) * beams.rows
-            first[p + np.uintp(1)] = (base + whole) * beams.rows
-            first[p + np.uintp(2)] = (base + whole + 1) * beams.rows
-            first[p + np.uintp(3)] = (base + min(whole + 2, last)) * beams.rows
-            for i in range(4):
-                weight[p + np.uintp(i)] = KERNEL[o + np.uintp(i)]
-            # nearer to the source, the same point is seen farther from the source's height: by whole rows, 16 at a time
-            near = tables.reach[whole] + depth - t * taps.sin[number] - depth * taps.cos_off[number]
-            stretch = tables.distance[whole] / (near * size) - 1.0
-            for part in range(begin // LANES, (high + 4 * LANES) // LANES):
-                off = stretch * (part * LANES - middle)
-                shift = int(off + 0.5) if off > 0.0 else -int(0.5 - off)
-                moved[np.uintp(number * parts + part)] = max(-part * LANES, min(shift, max(0, beams.rows - LANES - part * LANES)))
+            kernel[np.uintp(number)] = 4 * int((place - whole) * FRACTIONS + 0.5)
+            p, base = np.uintp(4 * number), ((beams.first + number) * (last + 1) + whole) * beams.rows
+            first[p] = base - (beams.rows if whole > 0 else 0)
+            first[p + np.uintp(1)] = base
+            first[p + np.uintp(2)] = base + beams.rows
+            first[p + np.uintp(3)] = base + (2 * beams.rows if whole + 1 < last else beams.rows)
+            if moves:
+                _move(moved, number * parts, begin, high, stretch, beams, tables)
+        for number in range(beams.number):
+            ahead = first[np.uintp(4 * number + 3)] + AHEAD * beams.rows
+            for k in range(begin, high + LANES, LANES):
+                prefetch(samples, ahead + k)
         k, line = begin, n * width
-        while k < high and k + 4 * LANES <= room:  # four sums at a time, because each has to wait for itself
-            a = b = c = d = zero()
+        while k < high and k + 2 * LANES <= room:  # two sums at a time, because each has to wait for itself
+            a = b = zero()
             for number in range(beams.number):
                 at = np.uintp(number * parts + k // LANES)
                 ka, kb = k + moved[at], k + LANES + moved[at + np.uintp(1)]
-                kc, kd = k + 2 * LANES + moved[at + np.uintp(2)], k + 3 * LANES + moved[at + np.uintp(3)]
-                for i in range(4 * number, 4 * number + 4):
-                    at, part = first[np.uintp(i)], weight[np.uintp(i)]
+                for i in range(4):
+                    at, part = first[np.uintp(4 * number + i)], KERNEL[np.uintp(kernel[np.uintp(number)] + i)]
                     a = multiply_add(load(samples, at + ka), part, a)
                     b = multiply_add(load(samples, at + kb), part, b)
-                    c = multiply_add(load(samples, at + kc), part, c)
-                    d = multiply_add(load(samples, at + kd), part, d)
             store(lines, line + k, a)
             store(lines, line + k + LANES, b)
-            store(lines, line + k + 2 * LANES, c)
-            store(lines, line + k + 3 * LANES, d)
-            k += 4 * LANES
+            k += 2 * LANES
         for row in range(k, high):
             value = np.float32(0.0)
             for i in range(4 * beams.number):
-                value += weight[i] * samples[first[i] + row + moved[i // 4 * parts + row // LANES]]
+                value += KERNEL[kernel[i // 4] + i % 4] * samples[first[i] + row + moved[i // 4 * parts + row // LANES]]
             lines[line + row] = value
+
+
+@numba.njit(**COMPILE)
+def _met(ray, number, taps, per_size, per_step, tables):  # type: ignore[no-untyped-def]
+    """Where among a beam's rays a point of a ray and layer lies, and by how much it is seen farther out there, as a part of its row."""
+    depth, t = tables.distance[ray] * per_size - tables.reach[ray], tables.t_first + ray * tables.t_step
+    last = len(tables.reach) - 1
+    place = ray + (depth * taps.sin[number] - t * taps.cos_off[number]) * per_step
+    place = min(max(place, 0.0), float(last))
+    whole = min(int(place), last - 1)
+    near = tables.reach[whole] + depth - t * taps.sin[number] - depth * taps.cos_off[number]
+    return place, tables.distance[whole] * per_size / near - 1.0
+
+
+@numba.njit(**COMPILE)
+def _moves(ray, rays, beams, taps, size, begin, high, tables):  # type: ignore[no-untyped-def]
+    """Whether rows of some neighbouring rays are to be moved: nearly linear along them, so that the first and the last one tell."""
+    middle = 0.5 * (beams.rows - LANES) - tables.row_middle / tables.row_pitch
+    farthest = max(abs(begin - middle), abs(high + 2 * LANES - middle))
+    for number in range(beams.number):
+        for n in (ray, ray + rays - 1):
+            _, stretch = _met(n, number, taps, 1.0 / size, 1.0 / tables.t_step, tables)
+            if abs(stretch) * farthest > SURELY:
+                return True
+    return False
+
+
+@numba.njit(**COMPILE)
+def _move(moved, at, begin, high, stretch, beams, tables):  # type: ignore[no-untyped-def]
+    """Nearer to the source, the same point is seen farther from the source's height: by whole rows, 16 at a time."""
+    middle = 0.5 * (beams.rows - LANES) - tables.row_middle / tables.row_pitch
+    for part in range(begin // LANES, (high + 2 * LANES) // LANES):
+        off = stretch * (part * LANES - middle)
+        shift = int(off + 0.5) if off > 0.0 else -int(0.5 - off)
+        moved[np.uintp(at + part)] = max(-part * LANES, min(shift, max(0, beams.rows - LANES - part * LANES)))
 
 
 @numba.njit(**COMPILE)
@@ -193,7 +227,7 @@ def group_taps(beams, tables):  # type: ignore[no-untyped-def]
     angles = (np.arange(beams.number) - 0.5 * (beams.number - 1)) * tables.theta_step
     return Taps(
         np.empty(4 * beams.number, np.int64),
-        np.empty(4 * beams.number, np.float32),
+        np.empty(beams.number, np.int64),
         np.empty(beams.number * (beams.rows // LANES + 6), np.int64),
         np.sin(angles),
         2.0 * np.sin(0.5 * angles) ** 2,

@@ -272,14 +272,15 @@ extern "C" __global__ void fill_unseen(float* __restrict__ volume, int* __restri
 // are 16-bit numbers, each beam with a scale.
 
 // Which beams may see a tile of side x side pixels, by the test of plane_kernels.py: for each direction first and last (exclusive)
-// number of half turns, and ``seeing`` set for each such beam. One thread for a direction (x), a tile (y) and a plane (z).
+// number of half turns, and ``seeing`` set for each such beam. One thread for a direction (y), a tile (x) and a plane (z): of the
+// blocks along y and z a launch has no more than 65,535.
 extern "C" __global__ void mark_tiles(int2* __restrict__ ranges, int* __restrict__ seeing, const double* __restrict__ planes,
                                       const int2* __restrict__ shapes, const float2* __restrict__ directions,
                                       const float4* __restrict__ ray_table, const float* __restrict__ axial, int tiles, int across,
                                       int side, int all_beams, int half_turn, int rays, float t_offset, float per_t, int axial_first,
                                       float axial_part, float row_middle, float row_reach, float row_pitch, float least_distance) {
-  const int direction = blockIdx.x * blockDim.x + threadIdx.x;
-  const int tile = blockIdx.y, plane = blockIdx.z;
+  const int direction = blockIdx.y * blockDim.x + threadIdx.x;
+  const int tile = blockIdx.x, plane = blockIdx.z;
   const int i = tile / across * side, j = tile % across * side;
   const int2 shape = shapes[plane];
   if (direction >= half_turn) return;
@@ -318,16 +319,18 @@ extern "C" __global__ void mark_tiles(int2* __restrict__ ranges, int* __restrict
 // Add directions ``first`` to ``last`` (exclusive), ``share`` of them to the sums of each part, for tiles of 2^bits x 2^bits pixels; a
 // direction is the mean of its beams within ``ready``, each with its row's weight; those without a slot count for the weights alone.
 // Every ``stride``-th direction, where that is not 0, a pixel that it does not see becomes unseen. 256 threads of a block are 16 x 16
-// pixels, those of a warp 4 x 8, so that it touches few rays however the plane lies; x is along j, y along i, z the plane and the part.
+// pixels, those of a warp 4 x 8, so that it touches few rays however the plane lies; x is such a patch, ``patches`` of them along j, and z
+// the plane and the part.
 extern "C" __global__ void __launch_bounds__(256)
     add_planes(float* __restrict__ sums, int* __restrict__ unseen, const short* __restrict__ values, const float* __restrict__ scales,
                const int* __restrict__ slots, const int2* __restrict__ ranges, const double* __restrict__ planes,
                const int2* __restrict__ shapes, const float2* __restrict__ directions, const float4* __restrict__ ray_table,
-               const float* __restrict__ axial, int pixels, int tiles, int across, int bits, int parts, int share, int first,
-               int last, int stride, int ready_first, int ready_last, int half_turn, int rays, int rows, float t_offset, float per_t,
-               int axial_first, float axial_part, float row_middle, float per_half, float limit, float theta_step) {
-  const int thread = threadIdx.x, plane = blockIdx.z / parts, part = blockIdx.z % parts;
-  const int i = 16 * blockIdx.y + 4 * (thread >> 6) + (thread >> 3 & 3), j = 16 * blockIdx.x + 8 * (thread >> 5 & 1) + (thread & 7);
+               const float* __restrict__ axial, int pixels, int tiles, int across, int bits, int patches, int parts, int share,
+               int first, int last, int stride, int ready_first, int ready_last, int half_turn, int rows, int rays, float t_offset,
+               float per_t, int axial_first, float axial_part, float row_middle, float per_half, float limit, float theta_step) {
+  const int thread = threadIdx.x, patch = blockIdx.x, plane = blockIdx.z / parts, part = blockIdx.z % parts;
+  const int i = 16 * (patch / patches) + 4 * (thread >> 6) + (thread >> 3 & 3);
+  const int j = 16 * (patch % patches) + 8 * (thread >> 5 & 1) + (thread & 7);
   const int2 shape = shapes[plane];
   if (i >= shape.x || j >= shape.y) return;
   const Plan plan = {ray_table, axial, rays, axial_first, axial_part, row_middle, per_half, 1.0f};

@@ -1,21 +1,37 @@
-"""Sixteen floats at a time, written out: vectors as values in numba's kernels.
-
-LLVM turns a loop into vector instructions where it can show that what is written is not read by the same loop. Numba
-does not tell it that two arrays never overlap, so for every short loop it asks at run time, which costs more than the loop.
-These functions say what is to be loaded, computed and stored at once; LLVM maps a vector onto the registers that there are.
-"""
+"""What the kernels of filtered backprojection do with sixteen floats at a time (:mod:`MITOReconstructionLib.simd`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 from numba.np import arrayobj
+
+from MITOReconstructionLib.simd import (
+    FLOAT,
+    FLOATS,
+    INT32,
+    INT64,
+    INTS,
+    LANES,
+    PICKS,
+    addresses,
+    constant,
+    fetch_at,
+    gather,
+    lanes,
+    largest,
+    load_at,
+    make_add,
+    make_multiply_add,
+    pick,
+    smallest,
+    splat,
+    store_at,
+    zero,
+)
 
 __all__ = [
     "LANES",
@@ -28,44 +44,16 @@ __all__ = [
     "multiply_add",
     "pick_line",
     "pick_long_line",
+    "prefetch",
     "row_weight",
     "share",
     "store",
     "zero",
 ]
 
-LANES = 16
-"""Floats in a vector: one AVX-512 register, two of AVX2, four of SSE or Neon."""
-
-FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-FLOATS, INTS, LONGS = ir.VectorType(FLOAT, LANES), ir.VectorType(INT32, LANES), ir.VectorType(INT64, LANES)
 FAST = ("fast",)
 
-PICKS = numba.config.CPU_NAME is None and bool(get_host_cpu_features().get("avx512f", False))
-"""Whether kernels are compiled for a processor that picks from two registers at once (AVX-512)."""
-
-
-class Lanes(types.Type):  # type: ignore[misc]
-    """Numba's type of a vector."""
-
-    def __init__(self) -> None:
-        super().__init__(name="Lanes")
-
-
-lanes = Lanes()
-
-
-@register_model(Lanes)
-class LanesModel(models.PrimitiveModel):  # type: ignore[misc]
-    """A vector is an LLVM vector, in memory and in registers."""
-
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, FLOATS)
-
-
-def _splat(builder: Any, value: Any, kind: Any) -> Any:
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(INT32, 0))
-    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), ir.Constant(INTS, [0] * LANES))
+add, multiply_add = make_add(FAST), make_multiply_add(FAST)
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
@@ -73,17 +61,12 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> A
     return builder.gep(arrayobj.make_array(kind)(context, builder, array).data, [index])
 
 
-def _vector_at(builder: Any, pointer: Any) -> Any:
-    return builder.bitcast(pointer, FLOATS.as_pointer())
-
-
 @intrinsic
 def load(_typing: Any, array: Any, index: Any) -> Any:
     """The vector at ``array[index : index + LANES]`` of a one-dimensional contiguous float32 array."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        place = _vector_at(builder, _address(context, builder, signature.args[0], values[0], values[1]))
-        return builder.load(place, align=4)
+        return load_at(builder, _address(context, builder, signature.args[0], values[0], values[1]))
 
     return lanes(array, types.intp), codegen
 
@@ -93,28 +76,21 @@ def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
     """Write a vector to ``array[index : index + LANES]``."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        place = _vector_at(builder, _address(context, builder, signature.args[0], values[0], values[1]))
-        builder.store(values[2], place, align=4)
+        store_at(builder, values[2], _address(context, builder, signature.args[0], values[0], values[1]))
         return context.get_dummy_value()
 
     return types.void(array, types.intp, lanes), codegen
 
 
 @intrinsic
-def zero(_typing: Any) -> Any:
-    """A vector of zeros."""
-    return lanes(), lambda context, builder, signature, values: ir.Constant(FLOATS, [0.0] * LANES)
-
-
-@intrinsic
-def multiply_add(_typing: Any, vector: Any, factor: Any, addend: Any) -> Any:
-    """``vector * factor + addend`` with a float32 factor."""
+def prefetch(_typing: Any, array: Any, index: Any) -> Any:
+    """Begin to fetch ``array[index]`` into the second cache; the index may lie anywhere."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        product = builder.fmul(values[0], _splat(builder, values[1], FLOATS), flags=FAST)
-        return builder.fadd(product, values[2], flags=FAST)
+        fetch_at(builder, _address(context, builder, signature.args[0], values[0], values[1]), 2)
+        return context.get_dummy_value()
 
-    return lanes(lanes, types.float32, lanes), codegen
+    return types.void(array, types.intp), codegen
 
 
 @intrinsic
@@ -124,20 +100,14 @@ def multiply(_typing: Any, left: Any, right: Any) -> Any:
 
 
 @intrinsic
-def add(_typing: Any, left: Any, right: Any) -> Any:
-    """The sum of two vectors."""
-    return lanes(lanes, lanes), lambda context, builder, signature, values: builder.fadd(values[0], values[1], flags=FAST)
-
-
-@intrinsic
 def share(_typing: Any, part: Any, total: Any, factor: Any, least: Any) -> Any:
     """``factor * part / total``, 0 where that is less than ``least`` or the total is 0; factor and least are float32."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        whole = _largest(builder, values[1], ir.Constant(FLOATS, [1e-30] * LANES))
-        found = builder.fdiv(builder.fmul(values[0], _splat(builder, values[2], FLOATS), flags=FAST), whole, flags=FAST)
-        enough = builder.fcmp_ordered(">=", found, _splat(builder, values[3], FLOATS), flags=FAST)
-        return builder.select(enough, found, ir.Constant(FLOATS, [0.0] * LANES))
+        whole = largest(builder, values[1], constant(1e-30), FAST)
+        found = builder.fdiv(builder.fmul(values[0], splat(builder, values[2], FLOATS), flags=FAST), whole, flags=FAST)
+        enough = builder.fcmp_ordered(">=", found, splat(builder, values[3], FLOATS), flags=FAST)
+        return builder.select(enough, found, constant(0.0))
 
     return lanes(lanes, lanes, types.float32, types.float32), codegen
 
@@ -150,12 +120,12 @@ def row_weight(_typing: Any, first: Any, low: Any, high: Any, start: Any, step: 
     """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        first, low, high, start, step, softness, least = (_splat(builder, value, FLOATS) for value in values)
-        nothing, one = ir.Constant(FLOATS, [0.0] * LANES), ir.Constant(FLOATS, [1.0] * LANES)
+        first, low, high, start, step, softness, least = (splat(builder, value, FLOATS) for value in values)
+        nothing, one = constant(0.0), constant(1.0)
         number = builder.fadd(ir.Constant(FLOATS, [float(lane) for lane in range(LANES)]), first, flags=FAST)
         q = builder.fadd(builder.fmul(number, step, flags=FAST), start, flags=FAST)
         square = builder.fmul(q, q, flags=FAST)
-        a = _largest(builder, builder.fsub(one, square, flags=FAST), nothing)
+        a = largest(builder, builder.fsub(one, square, flags=FAST), nothing, FAST)
         a = builder.fmul(a, a, flags=FAST)
         value = builder.fdiv(builder.fmul(a, a, flags=FAST), builder.fadd(square, softness, flags=FAST), flags=FAST)
         value = builder.fadd(value, least, flags=FAST)
@@ -171,34 +141,20 @@ def blend(_typing: Any, left: Any, right: Any, share: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         rise = builder.fsub(values[1], values[0], flags=FAST)
-        return builder.fadd(values[0], builder.fmul(rise, _splat(builder, values[2], FLOATS), flags=FAST), flags=FAST)
+        return builder.fadd(values[0], builder.fmul(rise, splat(builder, values[2], FLOATS), flags=FAST), flags=FAST)
 
     return lanes(lanes, lanes, types.float32), codegen
-
-
-def _call(builder: Any, name: str, result: Any, *values: Any) -> Any:
-    """Call one of LLVM's functions."""
-    kind = ir.FunctionType(result, [value.type for value in values])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
 
 def _places(builder: Any, start: Any, step: Any, last: Any) -> tuple[Any, Any, Any]:
     """Whole and fractional part of start + step * lane, held between 0 and last, and the least whole part."""
     ramp = ir.Constant(FLOATS, [float(lane) for lane in range(LANES)])
-    place = builder.fadd(builder.fmul(ramp, _splat(builder, step, FLOATS), flags=FAST), _splat(builder, start, FLOATS), flags=FAST)
-    place = _largest(builder, place, ir.Constant(FLOATS, [0.0] * LANES))
-    place = _smallest(builder, place, _splat(builder, last, FLOATS))
+    place = builder.fadd(builder.fmul(ramp, splat(builder, step, FLOATS), flags=FAST), splat(builder, start, FLOATS), flags=FAST)
+    place = largest(builder, place, constant(0.0), FAST)
+    place = smallest(builder, place, splat(builder, last, FLOATS), FAST)
     whole = builder.fptosi(place, INTS)
-    first = builder.fptosi(_smallest(builder, _largest(builder, start, ir.Constant(FLOAT, 0.0)), last), INT64)
+    first = builder.fptosi(smallest(builder, largest(builder, start, ir.Constant(FLOAT, 0.0), FAST), last, FAST), INT64)
     return whole, builder.fsub(place, builder.sitofp(whole, FLOATS), flags=FAST), first
-
-
-def _largest(builder: Any, left: Any, right: Any) -> Any:
-    return builder.select(builder.fcmp_ordered(">", left, right, flags=FAST), left, right)
-
-
-def _smallest(builder: Any, left: Any, right: Any) -> Any:
-    return builder.select(builder.fcmp_ordered("<", left, right, flags=FAST), left, right)
 
 
 def _between(builder: Any, first: Any, second: Any, share: Any) -> Any:
@@ -221,13 +177,8 @@ def gather_line(_typing: Any, array: Any, base: Any, start: Any, step: Any, last
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         whole, share, _ = _places(builder, *values[2:])
-        pointers, mask = ir.VectorType(FLOAT.as_pointer(), LANES), ir.VectorType(ir.IntType(1), LANES)
-        line = builder.ptrtoint(_address(context, builder, signature.args[0], values[0], values[1]), INT64)
-        below = builder.add(builder.shl(builder.zext(whole, LONGS), ir.Constant(LONGS, [2] * LANES)), _splat(builder, line, LONGS))
-        above = builder.add(below, ir.Constant(LONGS, [4] * LANES))
-        rest = ir.Constant(INT32, 4), ir.Constant(mask, [1] * LANES), ir.Constant(FLOATS, [0.0] * LANES)
-        name = f"llvm.masked.gather.v{LANES}f32.v{LANES}p0"
-        first, second = (_call(builder, name, FLOATS, builder.inttoptr(address, pointers), *rest) for address in (below, above))
+        places = addresses(builder, _address(context, builder, signature.args[0], values[0], values[1]), whole)
+        first, second = gather(builder, places), gather(builder, places, 1)
         return _between(builder, first, second, share)
 
     return lanes(array, types.intp, types.float32, types.float32, types.float32), codegen
@@ -243,12 +194,10 @@ def pick_line(_typing: Any, array: Any, base: Any, start: Any, step: Any, last: 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         whole, share, first = _places(builder, *values[2:])
         line = builder.gep(_address(context, builder, signature.args[0], values[0], values[1]), [first])
-        low = builder.load(_vector_at(builder, line), align=4)
-        high = builder.load(_vector_at(builder, builder.gep(line, [ir.Constant(INT64, LANES)])), align=4)
-        index = builder.sub(whole, _splat(builder, builder.trunc(first, INT32), INTS))
+        low, high = load_at(builder, line), load_at(builder, line, LANES)
+        index = builder.sub(whole, splat(builder, builder.trunc(first, INT32), INTS))
         after = builder.add(index, ir.Constant(INTS, [1] * LANES))
-        name = "llvm.x86.avx512.vpermi2var.ps.512"
-        below, above = (_call(builder, name, FLOATS, low, at, high) for at in (index, after))
+        below, above = (pick(builder, low, at, high) for at in (index, after))
         return _between(builder, below, above, share)
 
     return lanes(array, types.intp, types.float32, types.float32, types.float32), codegen
@@ -261,14 +210,11 @@ def pick_long_line(_typing: Any, array: Any, base: Any, start: Any, step: Any, l
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         whole, share, first = _places(builder, *values[2:])
         line = builder.gep(_address(context, builder, signature.args[0], values[0], values[1]), [first])
-        a, b, c, d = (
-            builder.load(_vector_at(builder, builder.gep(line, [ir.Constant(INT64, part * LANES)])), align=4) for part in range(4)
-        )
-        index = builder.sub(whole, _splat(builder, builder.trunc(first, INT32), INTS))
+        a, b, c, d = (load_at(builder, line, part * LANES) for part in range(4))
+        index = builder.sub(whole, splat(builder, builder.trunc(first, INT32), INTS))
         picked = []
         for at in (index, builder.add(index, ir.Constant(INTS, [1] * LANES))):
-            low = _call(builder, "llvm.x86.avx512.vpermi2var.ps.512", FLOATS, a, at, b)
-            high = _call(builder, "llvm.x86.avx512.vpermi2var.ps.512", FLOATS, c, at, d)
+            low, high = pick(builder, a, at, b), pick(builder, c, at, d)
             picked.append(builder.select(builder.icmp_unsigned("<", at, ir.Constant(INTS, [2 * LANES] * LANES)), low, high))
         return _between(builder, picked[0], picked[1], share)
 

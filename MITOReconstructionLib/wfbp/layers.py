@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.parallel import KERNELS
+from MITOReconstructionLib.wfbp.aligned import aligned_line
 from MITOReconstructionLib.wfbp.backproject import COMPILE, BeamTables
 from MITOReconstructionLib.wfbp.groups import Rays, beams_together, group_end
 from MITOReconstructionLib.wfbp.lanes import LANES, load, multiply_add, store
@@ -109,12 +110,13 @@ def _backproject(volume, origin, spacing, beams, first_beam, together, shared, t
     flat, voxels = beams.reshape(-1), volume.reshape(-1)
     for worker in numba.prange(workers):
         work = Work(
-            np.zeros(TILE * TILE * BLOCK, np.float32),
-            np.empty(2048 * BLOCK, np.float32),
+            aligned_line(TILE * TILE * BLOCK),
+            aligned_line(2048 * BLOCK),
             np.empty(TILE * TILE, np.float32),
             np.empty(TILE * TILE, np.float32),
             np.empty((TILE, 2), np.int64),
         )
+        work.sums[:] = 0.0
         for item in range(worker, across * along * up, workers):
             block, tile = divmod(item, across * along)  # a block's tiles are shared evenly: few blocks are seen at a time
             ix, iy, iz = (tile // along) * TILE, (tile % along) * TILE, block * BLOCK
@@ -176,7 +178,7 @@ def _beams(tile, work, beams, beam, tables, lattice, voxels, base, x_step, y_ste
     begin, end = first // LANES * LANES, (last // LANES + 1) * LANES
     span = _spans(work, tile.wide, bottom, number_of_layers, count)
     needed = number_of_layers * count * BLOCK
-    layers = work.layers if needed <= len(work.layers) else np.empty(needed, np.float32)
+    layers = work.layers if needed <= len(work.layers) else aligned_line(needed)
     places = (ray, first_node, nodes, turn, bottom, begin, end)
     resample(layers, beams, heights, weights, span, places, tile.spacing[2], tables, lattice)
     if not held:

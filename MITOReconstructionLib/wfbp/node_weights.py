@@ -7,7 +7,7 @@ import math
 import numba
 import numpy as np
 
-from MITOReconstructionLib.wfbp.backproject import COMPILE, LEAST, SOFTNESS, seen
+from MITOReconstructionLib.wfbp.backproject import COMPILE, LEAST, SOFTNESS, ray_at, seen_on
 from MITOReconstructionLib.wfbp.lanes import LANES, add, load, row_weight, share, store
 
 __all__ = ["BLOCK", "ROOM", "magnification", "node_weights"]
@@ -33,51 +33,69 @@ def magnification(level, lattice):  # type: ignore[no-untyped-def]
 def node_weights(first_node, nodes, turn, turns, ray, count, beam, tile, tables, lattice):  # type: ignore[no-untyped-def]
     """Normalised row weights times the beams' angle at some rays and magnifications: [magnification, ray, voxel]."""
     halves = _halves(ray, count, beam, tile, tables)
-    weights, total = np.zeros(turns * nodes * BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    weights, total = np.zeros(turns * nodes * BLOCK, np.float32), np.empty(turns * BLOCK, np.float32)
+    span, sizes, turn_step = np.empty((turns, 2), np.int64), np.empty(turns), nodes * BLOCK
     for n in range(turns):
-        size = magnification((turn + n) * lattice.every, lattice)
-        for j in range(nodes):
-            _node(weights, (n * nodes + j) * BLOCK, total, lattice.nodes[first_node + j], size, beam, halves, tile, tables)
+        sizes[n] = magnification((turn + n) * lattice.every, lattice)
+    for j in range(nodes):
+        node = lattice.nodes[first_node + j]
+        _own(weights, total, span, sizes, j * BLOCK, turn_step, node, beam, tile, tables)
+        for half in range(halves[0], halves[1]):
+            if half != 0:
+                _add_partner(total, span, sizes, node, beam, half, tile, tables)
+        theta_step, least = np.float32(tables.theta_step), np.float32(NEGLIGIBLE * tables.theta_step)
+        for n in range(turns):
+            o = n * turn_step + j * BLOCK
+            for k in range(span[n, 0], span[n, 1], LANES):
+                store(weights, o + k, share(load(weights, o + k), load(total, n * BLOCK + k), theta_step, least))
     return weights
 
 
 @numba.njit(**COMPILE)
-def _node(weights, o, total, ray, size, beam, halves, tile, tables):  # type: ignore[no-untyped-def]
-    """One node: its weights are written from ``weights[o]`` on."""
-    depth = tables.distance[ray] / size - tables.reach[ray]
-    softness, least = np.float32(SOFTNESS), np.float32(LEAST)
-    z_step, rays = tile.spacing[2], len(tables.reach)
-    source, scale, first, last = seen(float(ray), depth, beam, tile.z, z_step, tile.tall, tables)
-    if first >= last:
+def _own(weights, total, span, sizes, at, turn_step, node, beam, tile, tables):  # type: ignore[no-untyped-def]
+    """Row weights of the beam itself on a ray, for each magnification, to ``weights`` and ``total``; where they are to ``span``."""
+    softness, least, z_step = np.float32(SOFTNESS), np.float32(LEAST), tile.spacing[2]
+    source, reach, distance = ray_at(float(node), beam, tables)
+    per_half = 1.0 / tables.row_half
+    for n in range(len(sizes)):
+        depth = tables.distance[node] / sizes[n] - tables.reach[node]
+        scale, first, last = seen_on(source, reach, distance, depth, tile.z, z_step, tile.tall, tables)
+        span[n, 0] = first // LANES * LANES
+        span[n, 1] = min((last + LANES - 1) // LANES * LANES, BLOCK) if first < last else span[n, 0]
+        low, high = np.float32(np.int32(first)), np.float32(np.int32(last))
+        step = np.float32(scale * z_step * per_half)
+        start = np.float32(((tile.z - source) * scale - tables.row_middle) * per_half)
+        o = at + n * turn_step
+        for k in range(span[n, 0], span[n, 1], LANES):
+            weight = row_weight(np.float32(np.int32(k)), low, high, start, step, softness, least)
+            store(weights, o + k, weight)
+            store(total, n * BLOCK + k, weight)
+
+
+@numba.njit(**COMPILE)
+def _add_partner(total, span, sizes, node, beam, half, tile, tables):  # type: ignore[no-untyped-def]
+    """Add to ``total`` the row weights of the same ray from the beam that is some half turns away."""
+    other, rays = beam + half * tables.half_turn, len(tables.reach)
+    if other < -0.5 or other > tables.beams - 0.5:
         return
-    begin, end = first // LANES * LANES, min((last + LANES - 1) // LANES * LANES, BLOCK)
-    low, high = np.float32(np.int32(first)), np.float32(np.int32(last))
-    step = np.float32(scale * z_step / tables.row_half)
-    start = np.float32(((tile.z - source) * scale - tables.row_middle) / tables.row_half)
-    for k in range(begin, end, LANES):
-        weight = row_weight(np.float32(np.int32(k)), low, high, start, step, softness, least)
-        store(weights, o + k, weight)
-        store(total, k, weight)
-    t = tables.t_first + ray * tables.t_step
-    for half in range(halves[0], halves[1]):
-        other = beam + half * tables.half_turn
-        if half == 0 or other < -0.5 or other > tables.beams - 0.5:
-            continue
-        sign = 1.0 if half % 2 == 0 else -1.0
-        place = (sign * t - tables.t_first) / tables.t_step
-        if place < -1e-6 or place > rays - 1 + 1e-6:
-            continue
-        source, scale, first, last = seen(place, sign * depth, other, tile.z, z_step, tile.tall, tables)
+    sign = 1.0 if half % 2 == 0 else -1.0
+    place = (sign * (tables.t_first + node * tables.t_step) - tables.t_first) / tables.t_step
+    if place < -1e-6 or place > rays - 1 + 1e-6:
+        return
+    softness, least, z_step, per_half = np.float32(SOFTNESS), np.float32(LEAST), tile.spacing[2], 1.0 / tables.row_half
+    source, reach, distance = ray_at(place, other, tables)
+    for n in range(len(sizes)):
+        depth = tables.distance[node] / sizes[n] - tables.reach[node]
+        scale, first, last = seen_on(source, reach, distance, sign * depth, tile.z, z_step, tile.tall, tables)
         if first >= last:
             continue
         low, high = np.float32(np.int32(first)), np.float32(np.int32(last))
-        step = np.float32(scale * z_step / tables.row_half)
-        start = np.float32(((tile.z - source) * scale - tables.row_middle) / tables.row_half)
-        for k in range(max(begin, first // LANES * LANES), min(end, last), LANES):
-            store(total, k, add(load(total, k), row_weight(np.float32(np.int32(k)), low, high, start, step, softness, least)))
-    theta_step, least = np.float32(tables.theta_step), np.float32(NEGLIGIBLE * tables.theta_step)
-    for k in range(begin, end, LANES):
-        store(weights, o + k, share(load(weights, o + k), load(total, k), theta_step, least))
+        step = np.float32(scale * z_step * per_half)
+        start = np.float32(((tile.z - source) * scale - tables.row_middle) * per_half)
+        o = n * BLOCK
+        for k in range(max(span[n, 0], first // LANES * LANES), min(span[n, 1], last), LANES):
+            weight = row_weight(np.float32(np.int32(k)), low, high, start, step, softness, least)
+            store(total, o + k, add(load(total, o + k), weight))
 
 
 @numba.njit(**COMPILE)

@@ -142,8 +142,8 @@ def _row_line(q, first, last, t, dt, depth, ddepth, z, dz, beam, limit, tables):
 @numba.njit(**COMPILE)
 def _find(q, begin, count, start, step, rows, ray_most, limit, weight, along, across, at):  # type: ignore[no-untyped-def]
     """Row weight of pixels, index of the value below each one, and the shares of its neighbours along rows and across rays."""
-    half_rows, last_row, width = np.float32(0.5) * rows, rows - np.float32(1.0), rows
-    row_most = max(rows - np.float32(2.0), np.float32(0.0))
+    half_rows, last_row = np.float32(0.5) * np.float32(rows), np.float32(rows) - np.float32(1.0)
+    width, row_most = np.int32(rows), np.int32(max(rows - 2, 0))
     shift = np.uintp(begin)
     for n in range(count):
         k = np.uintp(n) + shift
@@ -154,12 +154,12 @@ def _find(q, begin, count, start, step, rows, ray_most, limit, weight, along, ac
         w = a * a / (s + SOFTNESS) + LEAST
         weight[k] = w if s <= limit else np.float32(0.0)
         row = min(max(value * half_rows + half_rows - np.float32(0.5), np.float32(0.0)), last_row)
-        whole = min(np.float32(np.int32(row)), row_most)
-        along[k] = row - whole
+        whole = min(np.int32(row), row_most)
+        along[k] = row - np.float32(whole)
         ray = max(start + step * np.float32(np.int32(n)), np.float32(0.0))
-        whole_ray = min(np.float32(np.int32(ray)), ray_most)
-        across[k] = ray - whole_ray
-        at[k] = np.int32(whole_ray * width + whole)
+        whole_ray = min(np.int32(ray), ray_most)
+        across[k] = ray - np.float32(whole_ray)
+        at[k] = whole_ray * width + whole  # in whole numbers: float32 ends at 2^24
 
 
 @numba.njit(**COMPILE)
@@ -202,8 +202,8 @@ def _add_beam(pairs, offset, rays, rows, scale, q, first, last, place, dplace, l
         count,
         start,
         np.float32(dplace),
-        np.float32(rows),
-        np.float32(rays - 2 - base),
+        rows,
+        np.int32(rays - 2 - base),
         np.float32(limit),
         weight,
         along,

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from MITOReconstructionLib.wfbp.aligned import aligned_line
 from MITOReconstructionLib.wfbp.backproject import COMPILE
 from MITOReconstructionLib.wfbp.groups import CHUNK, add_rays, group_taps
 from MITOReconstructionLib.wfbp.lanes import LANES, PICKS, blend, gather_line, load, multiply, pick_line, pick_long_line, store
@@ -53,29 +54,31 @@ def resample(layers, beams, heights, weights, span, places, z_step, tables, latt
             size = magnification(bottom + layer, lattice)
             _resample(layers, layer, size, span[layer], beams.flat, base, beams.rows, heights, first_ray, line, node, lattice)
         return
-    summed, taps, some = np.zeros(CHUNK * width, np.float32), group_taps(beams, tables), np.empty(2, np.int64)
-    layer = 0
-    while layer < number:  # neighbouring layers take the same sum of the beams' rays
-        part = (bottom + layer) // beams.layers * beams.layers
-        end_layer = min(number, part + beams.layers - bottom)
-        least, greatest = magnification(bottom + layer, lattice), magnification(bottom + end_layer - 1, lattice)
-        size, last = magnification(part + 0.5 * (beams.layers - 1), lattice), span[layer:end_layer, 1].max()
-        for j in range(span[layer:end_layer, 0].min(), last, CHUNK):
-            stop = min(j + CHUNK, last)
-            low, high = _rows(heights[j:stop], least, greatest, line)
-            add_rays(summed, first_ray + j, stop - j, beams, taps, size, low, high, tables)
-            for each in range(layer, end_layer):
-                some[0], some[1] = max(j, span[each, 0]), min(stop, span[each, 1])
-                own, base = magnification(bottom + each, lattice), (some[0] - j) * width
-                _resample(layers, each, own, some, summed, base, width, heights, first_ray, line, node, lattice)
-        layer = end_layer
+    summed, taps, some = aligned_line(CHUNK * width), group_taps(beams, tables), np.empty(2, np.int64)
+    summed[:] = 0.0
+    for j in range(span[:, 0].min(), span[:, 1].max(), CHUNK):  # all layers of some rays, while these are in a core's cache
+        layer = 0
+        while layer < number:  # neighbouring layers take the same sum of the beams' rays
+            part = (bottom + layer) // beams.layers * beams.layers
+            end_layer = min(number, part + beams.layers - bottom)
+            first, stop = max(j, span[layer:end_layer, 0].min()), min(j + CHUNK, span[layer:end_layer, 1].max())
+            if first < stop:
+                least, greatest = magnification(bottom + layer, lattice), magnification(bottom + end_layer - 1, lattice)
+                size = magnification(part + 0.5 * (beams.layers - 1), lattice)
+                low, high = _rows(heights[first:stop], least, greatest, line)
+                add_rays(summed, first_ray + first, stop - first, beams, taps, size, low, high, tables)
+                for each in range(layer, end_layer):
+                    some[0], some[1] = max(first, span[each, 0]), min(stop, span[each, 1])
+                    own, base = magnification(bottom + each, lattice), (some[0] - first) * width
+                    _resample(layers, each, own, some, summed, base, width, heights, first_ray, line, node, lattice)
+            layer = end_layer
 
 
 @numba.njit(**COMPILE)
 def _lines(weights, number, places, lattice):  # type: ignore[no-untyped-def]
     """Row weights of each layer at some rays, from those that have nodes: float32 [(layer * nodes + node) * BLOCK + voxel]."""
     _, _, nodes, turn, bottom, begin, end = places
-    lines = np.empty(number * nodes * BLOCK, np.float32)
+    lines = aligned_line(number * nodes * BLOCK)
     for layer in range(number):
         below, between = divmod(bottom + layer - turn * lattice.every, lattice.every)
         upwards = np.float32(between / lattice.every)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.aligned import aligned
 from MITOReconstructionLib.wfbp.stream import BeamStream
 
 __all__ = ["Holder", "SharedBeams", "beams_key", "lend"]
@@ -77,7 +78,7 @@ class SharedBeams:
             yield from self.stream.blocks(first, last, monitor)
             return
         plan, block = self.stream.plan, min(self.stream.block, LENT)
-        taken = np.empty((block, len(plan.t), plan.geometry.detector.rows), dtype=np.float32)
+        taken = aligned((block, len(plan.t), plan.geometry.detector.rows))
         lacking = first
         for start in range(first, last, block):
             part = taken[: min(block, last - start)]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.parallel import KERNELS
 from MITOReconstructionLib.scan import Scan
+from MITOReconstructionLib.wfbp.aligned import aligned
 from MITOReconstructionLib.wfbp.filters import RampFilter
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 from MITOReconstructionLib.wfbp.rebin import cubic_weights, gather_beams, move_rows, spread_views
@@ -30,6 +31,9 @@ PART_BYTES = 1_500_000
 
 AHEAD_BYTES = 256 << 20
 """How much of the file the system is told to have ready."""
+
+TOLD_BYTES = 16 << 20
+"""So much of it at a time: where telling is reading (:meth:`ArrayFile.announce`), who ends a stream does not wait for more."""
 
 
 @dataclass
@@ -153,7 +157,7 @@ class BeamStream:
         layout = _Layout.make(self.plan, first, last, self.block)
         detector = self.plan.geometry.detector
         rings = np.empty((int(layout.sizes.sum()), detector.rows), dtype=np.float32)
-        beams = np.empty((min(self.block, last - first), len(self.plan.t), detector.rows), dtype=np.float32)
+        beams = aligned((min(self.block, last - first), len(self.plan.t), detector.rows))
         start = first
         readers = _Readers(self, layout, rings)
         with closing(readers):
@@ -211,7 +215,8 @@ class _Readers:
         self._buffers: SimpleQueue[NDArray[np.float32]] = SimpleQueue()
         for _ in range(threads):
             self._buffers.put(np.empty((layout.views_at_once, detector.columns, detector.rows), dtype=np.float32))
-        self._ahead = AHEAD_BYTES // (4 * detector.columns * detector.rows)
+        view_bytes = 4 * detector.columns * detector.rows
+        self._ahead, self._told, self._closed = AHEAD_BYTES // view_bytes, max(1, TOLD_BYTES // view_bytes), False
         self._announced, self._end = layout.steps[0].end, layout.steps[-1].end
 
     def read(self, step: _Step, monitor: Monitor) -> None:
@@ -222,7 +227,13 @@ class _Readers:
             monitor.check()
         begin, self._announced = self._announced, max(self._announced, min(self._end, step.end + self._ahead))
         if begin < self._announced:
-            self._threads.submit(self._stream._announce, begin, self._announced)
+            self._threads.submit(self._announce, begin, self._announced)
+
+    def _announce(self, first: int, last: int) -> None:
+        for begin in range(first, last, self._told):
+            if self._closed:
+                return
+            self._stream._announce(begin, min(begin + self._told, last))
 
     def _part(self, first: int, last: int, end: int) -> None:
         buffer = self._buffers.get()
@@ -233,4 +244,5 @@ class _Readers:
 
     def close(self) -> None:
         """End the threads; what they have not begun they leave."""
+        self._closed = True
         self._threads.shutdown(cancel_futures=True)

@@ -122,6 +122,7 @@ def test_slicer_takes_it_for_a_command_line_module() -> None:
         (["--spacing", "0.5"], ["--spacing", "0.5"]),
         (["--firstview", "3", "--lastview", "0"], ["--views=3:"]),
         (["--lastview", "-5"], ["--views=:-5"]),
+        (["--recorded", "900", "--firstview", "3"], ["--recorded", "900", "--views=3:"]),
     ],
 )
 def test_arguments(program: ModuleType, given: list[str], made: list[str]) -> None:
@@ -129,11 +130,12 @@ def test_arguments(program: ModuleType, given: list[str], made: list[str]) -> No
     assert program.words([*given, "S", "v.nrrd"]) == [*head, *made]
 
 
-def test_a_region_that_is_none(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("option", "value", "count"), [("region", "1,2,3", 6), ("firstview", "nan", 1), ("spacing", "inf", 1)])
+def test_numbers_that_are_none(program: ModuleType, capsys: pytest.CaptureFixture[str], option: str, value: str, count: int) -> None:
     with pytest.raises(SystemExit) as ended:
-        program.words(["--region", "1,2,3", "S", "v.nrrd"])
+        program.words([f"--{option}", value, "S", "v.nrrd"])
     assert ended.value.code == 2
-    assert "--region: expected 6 numbers with commas between them; found '1,2,3'" in capsys.readouterr().err
+    assert f"--{option}: expected {count} numbers with commas between them; found '{value}'" in capsys.readouterr().err
 
 
 # ---- as a subprocess ---------------------------------------------------------------------------------------------------

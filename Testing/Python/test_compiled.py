@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import MITOReconstructionLib
+from MITOReconstructionLib import compiled
 from MITOReconstructionLib.compiled import drop_outdated
 
 KERNEL = """
@@ -76,9 +79,29 @@ def test_newer_ones_stay_and_dates_to_come_do_not_count(tmp_path: Path) -> None:
     assert not kept.exists()
 
 
-def test_the_library_does_it_when_it_is_imported() -> None:
-    import MITOReconstructionLib
+def test_what_kernels_call_in_other_files_is_watched() -> None:
+    """A file that compiles functions is watched where another such file imports it, and has its kernels dropped."""
+    name, folder = MITOReconstructionLib.__name__, Path(MITOReconstructionLib.__file__).parent
+    sources = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+    compiling = {path for path, text in sources.items() if re.search(r"\bnjit\b|^from llvmlite", text, re.MULTILINE)}
+    imported = {
+        folder / f"{module.replace('.', '/')}.py"
+        for path in compiling
+        for module in re.findall(rf"^from {name}\.([\w.]+) import", sources[path], re.MULTILINE)
+    }
+    assert folder / "simd.py" in imported & compiling
+    assert imported & compiling <= {path for pattern in compiled.CALLED for path in folder.glob(pattern)}
+    assert {path.parent.name for path in compiling - {folder / "simd.py"}} == set(compiled.KERNELS)
 
+
+def test_a_source_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    """As the link to nowhere that Emacs leaves beside a file which is being changed."""
+    package = library(tmp_path, "scanner")
+    (package / "wfbp" / ".#kernels.py").symlink_to(tmp_path / "nowhere")
+    assert drop_outdated(package) == 0
+
+
+def test_the_library_does_it_when_it_is_imported() -> None:
     folder = Path(MITOReconstructionLib.__file__).parent / "wfbp" / "__pycache__"
     folder.mkdir(exist_ok=True)
     outdated = folder / "of_a_test.nbi"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -284,3 +285,58 @@ def test_the_empty_working_folder_can_be_filled(tmp_path, monkeypatch):
         (temporary / "a").write_text("a")
     monkeypatch.chdir(tmp_path)
     assert tree(tmp_path) == {"here": None, "here/a": "a"}
+
+
+# ---- processes that were killed --------------------------------------------------------------------------------------
+
+KILLED = """
+    import sys
+    from pathlib import Path
+    from MITOReconstructionLib.files import folder_beside, replacing, replacing_folder
+    write, path = {"file": replacing, "folder": replacing_folder, "beside": folder_beside}[sys.argv[1]], Path(sys.argv[2])
+    with write(path) as temporary:
+        (temporary if temporary.is_file() else temporary / "part").write_text("half")
+        print("writing", flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with a process")
+@pytest.mark.parametrize(("kind", "write"), [("file", replacing), ("folder", replacing_folder), ("beside", replacing_folder)])
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_another_writes_is_not(tmp_path, kind, write):
+    target = tmp_path / "log.v"
+    near_misses = [".log-0123456.v", ".log-01234567-old", ".log-0123456g.v", ".log2-01234567.v"]
+    for name in near_misses:
+        (tmp_path / name).mkdir()
+    words = [sys.executable, "-c", textwrap.dedent(KILLED), kind]
+    with contextlib.ExitStack() as stack:
+        streams = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        killed, alive, elsewhere = (
+            stack.enter_context(subprocess.Popen([*words, str(path)], **streams)) for path in (target, target, tmp_path / "log.w")
+        )
+        for process in (killed, alive, elsewhere):
+            assert process.stdout.readline() == b"writing\n"
+        assert len(list(tmp_path.iterdir())) == len(near_misses) + 3
+        killed.kill()
+        killed.wait(60)
+        with write(target) as temporary:
+            if temporary.is_dir():
+                (temporary / "part").write_text("whole")
+        assert target.exists()
+        assert len(list(tmp_path.iterdir())) == len(near_misses) + 3  # the target, and those of the two that live
+        elsewhere.stdin.close()
+        assert elsewhere.wait(60) == 0
+    for name in near_misses:
+        assert (tmp_path / name).is_dir()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes among files here")
+@pytest.mark.parametrize("write", [replacing, replacing_folder])
+def test_pipes_and_devices_are_not_replaced(tmp_path, write):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(InputError, match="found a pipe or a device"), write(tmp_path / name):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()

@@ -24,6 +24,9 @@ for above in ORDER[ORDER.index("jobs") :]:
     MAY_IMPORT[above].add("export")
 MAY_IMPORT["export"] = GROUND | {"geometry", "scan", "export"}
 MAY_IMPORT |= dict.fromkeys(GROUND, GROUND)
+MAY_IMPORT["simd"] = set()
+for above in ORDER[ORDER.index("projectors") :]:
+    MAY_IMPORT[above].add("simd")
 ABOVE_ALL = {"__init__", "__main__", "commands"}
 """The public face and the command line may import everything."""
 
@@ -45,10 +48,10 @@ DEPENDENCIES = {
     "nrrd" if entry.startswith("pynrrd") else entry.partition(">")[0]
     for entry in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 }
-WITH_NUMBA = {"llvmlite": "*/*lanes.py"}
-"""Packages that numba is built on and brings along, and the files that import each."""
+LANES_FILES = "*/*lanes.py"
+"""The files that import simd.py, and with it llvmlite, which numba is built on and brings along."""
 
-THIRD_PARTY = {part: {"numpy"} for part in (*GROUND, "geometry")} | {"export": {"numpy", "nrrd"}}
+THIRD_PARTY = {part: {"numpy"} for part in (*GROUND, "geometry")} | {"export": {"numpy", "nrrd"}, "simd": {"numba"}}
 """What these parts import from elsewhere; every other part what the package depends on, but for nrrd."""
 
 
@@ -76,15 +79,17 @@ def import_faults(tree: ast.AST, path: str) -> Iterator[str]:
     part = part_of(path)
     for line, name in imports(tree, path):
         top, _, rest = name.partition(".")
-        if top == NAME and part not in ABOVE_ALL:
-            target = rest.partition(".")[0]
+        target = rest.partition(".")[0] if top == NAME else ""
+        if target == "simd" and not fnmatch(path, LANES_FILES):
+            yield f"{path}:{line}: imports simd, which only {LANES_FILES} does"
+        elif top == NAME and part not in ABOVE_ALL:
             if target not in MAY_IMPORT.get(part, set()):
                 yield f"{path}:{line}: {part} imports {target or 'the public face'}"
         elif part not in OUTSIDE.get(top, {part}):
             yield f"{path}:{line}: {part} imports {top}"
-        elif top in WITH_NUMBA:
-            if not fnmatch(path, WITH_NUMBA[top]):
-                yield f"{path}:{line}: imports {top}, which only {WITH_NUMBA[top]} does"
+        elif top == "llvmlite":
+            if path != "simd.py" and not fnmatch(path, LANES_FILES):
+                yield f"{path}:{line}: imports llvmlite, which only simd.py and {LANES_FILES} do"
         elif top in IN_PROJECTORS and not (part == "projectors" and top in Path(path).stem):
             yield f"{path}:{line}: imports {top}, which only projectors/*{top}*.py does"
         elif top in ONLY_IN and not path.startswith(ONLY_IN[top]):
@@ -172,7 +177,12 @@ def test_the_library_keeps_the_rules(path: str) -> None:
         ("scan/cluster.py", "from distributed import Client", "imports distributed, which only jobs/cluster*.py does"),
         ("wfbp/gpu.py", "def _f():\n    import cupy", "imports cupy, which only projectors/*cupy*.py does"),
         ("geometry/a.py", "import numba", "geometry imports numba"),
-        ("wfbp/a.py", "from llvmlite import ir", "imports llvmlite, which only */*lanes.py does"),
+        ("wfbp/a.py", "from llvmlite import ir", "imports llvmlite, which only simd.py and */*lanes.py do"),
+        ("wfbp/a.py", "from MITOReconstructionLib.simd import splat", "imports simd, which only */*lanes.py does"),
+        ("commands/a.py", "from MITOReconstructionLib import simd", "imports simd, which only */*lanes.py does"),
+        ("scan/lanes.py", "from MITOReconstructionLib.simd import splat", "scan imports simd"),
+        ("simd.py", "from MITOReconstructionLib.errors import WorkError", "simd imports errors"),
+        ("simd.py", "import numpy", "simd imports numpy"),
         ("jobs/a.py", "import nrrd", "jobs imports nrrd"),
         ("methods/a.py", "import torch", "methods imports torch"),
         ("scan/a.py", "x = 1\nassert x", "assert"),
@@ -205,6 +215,8 @@ def test_a_file_without_a_docstring_is_a_fault() -> None:
         ("projectors/astra_backend.py", "import astra"),
         ("jobs/cluster_tasks.py", "from distributed import get_worker"),
         ("projectors/cupy_gpu.py", "import cupy"),
+        ("simd.py", "import numba\nfrom llvmlite import ir"),
+        ("projectors/cpu_lanes.py", "from llvmlite import ir\nfrom MITOReconstructionLib.simd import splat"),
         ("scene/a.py", "import slicer\nimport vtk\nfrom MITOReconstructionLib.live import x"),
         ("panels/a.py", "import qt\nimport ctk\nimport slicer"),
         ("__init__.py", "from MITOReconstructionLib.scene import show"),

@@ -172,7 +172,7 @@ def test_a_started_job_gives_scan_and_volume(module: ModuleType, tmp_path: Path)
     grid = VolumeGrid((-10.0, -10.0, 270.0), (10.0, 10.0, 284.0), (5, 5, 2))
     logic = module.MITOReconstructionLogic()
     job = logic.start(tmp_path / "cylinder", grid=grid)
-    assert job.wait(120)
+    assert job.wait(300)
     assert job.state == "done", job.error
     scan, volume = job.request.scan, job.volume
     assert volume.array.shape == grid.shape

@@ -20,6 +20,7 @@ from SlicerHost import standins
 from SlicerHost.application import qSlicerApplication
 from SlicerHost.bridge import unwrap, wrap, wrapper_class
 from SlicerHost.ctk_module import NATIVE, make_ctk
+from SlicerHost.data_module import DataModule
 from SlicerHost.dialogs import ANSWERS
 from SlicerHost.errors import SLOT_ERRORS, HostError, record
 from SlicerHost.module_manager import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
@@ -101,6 +102,7 @@ class Host:
         for name in NODE_CLASSES:
             if hasattr(slicer, name) and not self.scene.IsNodeClassRegistered(name):
                 self.scene.RegisterNodeClass(getattr(slicer, name)())
+        self.data_module = DataModule(self.scene)
         self.window = wrap(self._native.window)
         self._native.window.show()
         self.process_events()
@@ -285,6 +287,7 @@ class Host:
                     module._widget.self().cleanup()
             self._native.aboutToQuit.emit()
             self.process_events()
+            self.data_module.close()
             self._native.shut()
             self.scene.Clear(True)
         for place, name, value in reversed(self._before):

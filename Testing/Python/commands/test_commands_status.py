@@ -177,7 +177,7 @@ def test_a_signal_is_130_and_leaves_nothing(tmp_path, program, one_error, sample
     words = ["reconstruct", sample, "--output", tmp_path / "x.nrrd", "--spacing", "0.8", "--progress", watched]
     with subprocess.Popen([*start, *map(str, words)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         while run.poll() is None and "filtered backprojection" not in (watched.read_text() if watched.exists() else ""):
-            pass
+            time.sleep(0.002)
         run.send_signal(getattr(signal, name))
         out, err = run.communicate(timeout=60)
     one_error(type("Outcome", (), {"status": run.returncode, "out": out, "err": err}), 130, "cancelled")

@@ -139,6 +139,19 @@ def test_how_views_are_sent_changes_nothing(cupy: FakeCupy, ball: Scan, monkeypa
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * MU)
 
 
+@pytest.mark.usefixtures("cupy")
+def test_more_voxels_and_views_than_a_launch_has_blocks(ball: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU refuses more than 65,535 blocks of threads along y or z; here 70, and 150 voxels along x and 365 views."""
+    monkeypatch.setattr("cuda_on_cpu.MOST_BLOCKS", (2**31 - 1, 70, 70))
+    for place in ("gpu.MOST_BLOCKS", "gpu_sizes.MOST_BLOCKS"):
+        monkeypatch.setattr(f"MITOReconstructionLib.wfbp.{place}", 70)
+    grid = VolumeGrid.from_bounds((-51, -63, -20), (81, 60, 220), spacing=(0.88, 41.0, 20.0))
+    assert (grid.shape[0], ball.geometry.views > 3 * 70) == (150, True)
+    found, expected = (reconstruct(ball, grid=grid, backend=name, parameters={"fill_value": -1.0}) for name in ("cuda", "cpu"))
+    assert_same(found.array, expected.array)
+    assert all(np.any(found.array[first : first + 70] == -1.0) for first in (0, 70, 140))
+
+
 # ---- which backend -----------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +239,11 @@ def test_a_kernel_that_does_not_compile_is_said(cupy: FakeCupy, ball: Scan, monk
     monkeypatch.setattr(cupy, "RawModule", refuse)
     with pytest.raises(WorkError, match=r"The GPU failed at compiling kernels: nvrtc: error: invalid value.*CuPy is the one for its CUDA"):
         reconstruct(ball, grid=GRID, backend="cuda")
+
+
+def test_an_error_without_a_text_is_named(cupy: FakeCupy) -> None:
+    with pytest.raises(WorkError, match=r"The GPU failed at nothing: CompileException\. Try again"), CudaBackend().working("nothing"):
+        raise cupy.cuda.compiler.CompileException("")
 
 
 @pytest.mark.usefixtures("cupy")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_cupy import FakeCupy
 
-from MITOReconstructionLib import InputError, LiveSettings, LiveSlices, MissingPackageError, Plane, Scan, WorkError, mito_geometry
-from MITOReconstructionLib.live import GrowingScan, gpu
+from MITOReconstructionLib import InputError, LiveSettings, LiveSlices, MissingPackageError, Plane, Scan, WorkError, mito_geometry, simulate
+from MITOReconstructionLib.live import GrowingScan, SliceResult, gpu, open_growing
 from MITOReconstructionLib.live.once import reconstruct_slice
 from MITOReconstructionLib.projectors.cupy_gpu import CudaBackend
 from MITOReconstructionLib.scan.line_integrals import project
@@ -18,6 +21,8 @@ from MITOReconstructionLib.scan.shapes import Ellipsoid, Phantom
 MU = 0.02
 WITHIN = 5e-4 * MU
 
+BALL = Phantom("ball", (Ellipsoid((12.0, -10.0, 4.0), (50.0, 40.0, 60.0), MU),))
+
 AXIAL = Plane.centred((10.0, -6.0, 3.0), (1, 0, 0), (0, 1, 0), (30, 34), 4.0)
 OBLIQUE = Plane.centred((10.0, -6.0, 3.0), (0.8, 0.6, 0.1), (0.0, -0.1, 0.6), (30, 20), 4.0)
 
@@ -25,7 +30,7 @@ OBLIQUE = Plane.centred((10.0, -6.0, 3.0), (0.8, 0.6, 0.1), (0.0, -0.1, 0.6), (3
 @pytest.fixture(scope="module")
 def ball() -> Scan:
     geometry = mito_geometry(16, centre=0.0, turns=2.5)
-    return Scan.from_arrays(project(Phantom("ball", (Ellipsoid((12.0, -10.0, 4.0), (50.0, 40.0, 60.0), MU),)), geometry), geometry)
+    return Scan.from_arrays(project(BALL, geometry), geometry)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +61,9 @@ def test_other_settings_and_a_context_volume(cupy: FakeCupy, ball: Scan) -> None
     with LiveSlices(ball, backend=CudaBackend()) as live:
         live.request("a", AXIAL)
         live.request_context(24)
-        assert live.wait(60)
+        assert live.wait(300)
         live.change(smooth)
-        assert live.wait(60)
+        assert live.wait(300)
         (result,) = live.poll()
         volume = live.context()
         assert live.status().error == ""
@@ -83,7 +88,7 @@ def test_what_does_not_fit_is_sent_part_by_part(
         for plane in (OBLIQUE, AXIAL):
             assert np.abs(live.reconstruct(plane).image - expected[plane]).max() < WITHIN
         assert live.status().backend.startswith("GPU")
-        assert live.wait(30)
+        assert live.wait(300)
     assert cupy.launches.count("add_planes") > 8
 
 
@@ -108,14 +113,48 @@ def test_a_scan_that_grows(ball: Scan, expected: dict[Plane, np.ndarray]) -> Non
         for view in range(ball.geometry.views):
             growing.add_view(view, ball.projections[view])
             if view == 250:
-                assert live.wait(30)
+                assert live.wait(300)
                 (early,) = live.poll()
-        assert live.wait(30)
+        assert live.wait(300)
         (last,) = live.poll()
         assert live.status().backend.startswith("GPU")
     assert not early.complete
     assert last.complete
     assert np.abs(last.image - expected[AXIAL]).max() < WITHIN
+
+
+@pytest.mark.usefixtures("cupy")
+def test_a_recording_that_begins_anew(ball: Scan, expected: dict[Plane, np.ndarray], tmp_path: Path) -> None:
+    """The file becomes shorter: beams of what it was are no longer used, neither the GPU's nor the computer's."""
+    folder, results = simulate(tmp_path / "sample", BALL, ball.geometry), []
+    sinogram, done = folder / "sinogram.npy", threading.Event()
+    whole = sinogram.read_bytes()
+    first = whole[:128] + (2.0 * np.frombuffer(whole, np.float32, offset=128)).tobytes()
+    sinogram.write_bytes(first[: -4 * ball.projections[0].size])
+
+    def follow(result: SliceResult) -> None:
+        results.append(result)
+        if result.complete:
+            done.set()
+
+    with LiveSlices(open_growing(folder), callback=follow) as live:
+        live.request("a", AXIAL)
+        live.request_context(8)
+        assert done.wait(300)
+        assert live.wait(300)
+        before, held = results[-1].image, live.status().filtered
+        done.clear()
+        sinogram.write_bytes(whole[:128])
+        end = time.monotonic() + 60
+        while live.status().arrived and time.monotonic() < end:
+            time.sleep(0.01)
+        assert live.status().filtered == 0
+        sinogram.write_bytes(whole)
+        assert done.wait(300)
+        assert live.status().backend.startswith("GPU")
+    assert held > 0
+    assert before.max() > 1.5 * MU
+    assert np.abs(results[-1].image - expected[AXIAL]).max() < WITHIN
 
 
 @pytest.mark.usefixtures("cupy")
@@ -126,7 +165,7 @@ def test_the_latest_of_many_requests_wins(ball: Scan) -> None:
     with LiveSlices(ball, callback=results.append) as live:
         for plane in planes:
             live.request("a", plane)
-        assert live.wait(30)
+        assert live.wait(300)
         (last,) = live.poll()
     assert (last.plane, last.level) == (planes[-1], "final")
     assert sum(result.level == "final" for result in results) < 20
@@ -149,7 +188,7 @@ def test_where_the_gpu_fails_the_cpu_goes_on(cupy: FakeCupy, ball: Scan, expecte
         assert result.error == ""
         assert np.abs(result.image - expected[OBLIQUE]).max() < WITHIN
         live.request("a", AXIAL)
-        assert live.wait(30)
+        assert live.wait(300)
         status = live.status()
     assert held > 0
     assert status.error == ""

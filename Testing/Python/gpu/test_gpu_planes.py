@@ -116,3 +116,20 @@ def test_a_single_row_and_a_plane_that_nothing_sees(device: CudaBackend, cupy: F
     within(found, expected)
     assert np.all(found[1].image == 0.25)
     assert cupy.launches == ["mark_tiles", "add_planes", "finish_planes"]
+
+
+def test_planes_of_more_tiles_than_a_launch_has_blocks(device: CudaBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU refuses more than 65,535 blocks of threads along y or z; here 30, and 79 tiles and 313 patches either way."""
+    monkeypatch.setattr("cuda_on_cpu.MOST_BLOCKS", (2**31 - 1, 30, 30))
+    plan = ParallelPlan(mito_geometry(40, centre=0.0, pitch=0.0, turns=1.0))
+    tables, store, work = beam_tables(plan), stored(plan, plan.geometry.detector.rows), GpuWork(device)
+    gpu = GpuPlanes(work, plan, tables)
+    for shape in ((5000, 2), (2, 5000)):
+        plane = Plane.centred((3.0, -2.0, 1.0), (1, 0, 0), (0, 1, 0), shape, 0.02)
+        found, expected = plane_sums(plane), plane_sums(plane)
+        sums = gpu.begin([found])
+        gpu.add(sums, on_gpu(work, store), (0, plan.beams), 0, tables.half_turn)
+        gpu.finish(sums, 0.25)
+        add_directions([expected], store, tables, (0, plan.beams), 0, tables.half_turn)
+        finish(expected, 0.25)
+        within([found], [expected])

@@ -230,3 +230,35 @@ def test_nothing_stays_after_shutdown(host: Host, slicer_host: Host) -> None:
     finally:
         slicer_host.__init__()
     assert slicer.app
+
+
+def test_nodes_have_items_in_the_subject_hierarchy(host: Host) -> None:
+    import slicer
+
+    data, hierarchy = host.data_module, host.data_module.hierarchy
+    node = host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "a")
+    node.SetAttribute("mine", "1")
+    node.CreateDefaultDisplayNodes()
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == hierarchy.GetSceneItemID()
+    folder = data.add_folder("f")
+    data.move(node, folder)
+    clone = data.clone(node)
+    assert (clone.GetName(), clone.GetAttribute("mine")) == ("a Copy", "1")
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(clone)) == folder
+    assert clone.GetDisplayNode() not in (None, node.GetDisplayNode())
+    host.scene.RemoveNode(clone)
+    children: list[int] = []
+    hierarchy.GetItemChildren(folder, children)
+    assert [hierarchy.GetItemDataNode(item) for item in children] == [node]
+    display = node.GetDisplayNode()
+    data.delete(node)
+    assert (node.GetScene(), display.GetScene()) == (None, host.scene)
+    inside = host.scene.AddNewNodeByClass("vtkMRMLModelNode", "b")
+    data.move(inside, folder)
+    data.delete_folder(folder)
+    assert inside.GetScene() is None
+    hidden = slicer.vtkMRMLModelNode()
+    hidden.SetHideFromEditors(True)
+    host.scene.AddNode(hidden)
+    with pytest.raises(HostError, match="does not show"):
+        data.clone(hidden)

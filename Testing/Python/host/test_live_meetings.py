@@ -20,7 +20,7 @@ from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.scene.parts import find_part
 from MITOReconstructionLib.scene.window import contrast_of
 
-SECONDS = 120
+SECONDS = 300
 
 
 def node_of(view: str) -> Any:

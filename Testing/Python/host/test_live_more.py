@@ -16,7 +16,7 @@ pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 
 from SlicerHost import Host
 
-SECONDS = 120
+SECONDS = 300
 SCRIPT = Path(__file__).parents[3] / "Examples" / "live_slices_in_slicer.py"
 
 

@@ -77,7 +77,7 @@ def logs(host: Host, panel: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
     from MITOReconstructionLib.scan.phantoms import cylinder
 
-    monkeypatch.setattr("MITOReconstructionLib.session.session.make_phantom", lambda _name: cylinder(40.0))
+    monkeypatch.setattr("MITOReconstructionLib.session.simulating.make_phantom", lambda _name: cylinder(40.0))
     monkeypatch.setattr("MITOReconstructionLib.panels.data.SCALES", (120.0, 100.0, 40.0))
     assert slicer.app.defaultScenePath in panel.data.log_button.toolTip  # as long as nothing was chosen
     host.answers.give("QFileDialog.getExistingDirectory", str(tmp_path / "logs"))
@@ -192,7 +192,7 @@ def test_the_session_does_it_all_without_qt(host: Host, widget: Any, sample: Pat
     assert session.estimate(method="fbp").possible
     job = session.start(method="fbp")
     assert session.job is job
-    assert session.wait(120)
+    assert session.wait(300)
     assert (job.state, session.job, [run.state for run in session.runs]) == ("done", None, ["done"])
     assert [node.GetName() for node in session.results()] == ["fbp"]
     assert session.free_name("fbp", scan.name) == "fbp 2"

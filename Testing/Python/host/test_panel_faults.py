@@ -18,7 +18,7 @@ from SlicerHost import Host
 from MITOReconstructionLib.errors import WorkError
 from MITOReconstructionLib.scene.saving import load_scene, save_scene
 
-SECONDS = 120
+SECONDS = 300
 
 
 def copy(sample: Path, place: Path, **arrays: np.ndarray) -> Path:

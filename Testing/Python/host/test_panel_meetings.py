@@ -18,7 +18,7 @@ from SlicerHost import Host
 from MITOReconstructionLib.scene.parts import VIEW, find_part
 from MITOReconstructionLib.scene.saving import load_scene, save_scene
 
-SECONDS = 120
+SECONDS = 300
 LONG = '<b>Pïne</b> "q" \' ' + "verylong" * 60
 
 

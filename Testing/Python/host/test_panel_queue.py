@@ -322,7 +322,7 @@ def test_the_same_without_widgets(host: Host, widget: Any, sample: Path) -> None
     landweber = session.start(method="landweber", parameters={"iterations": 3}, preview_every=1)
     fbp = session.start(name="mine")
     assert (session.job, len(session.runs)) == (landweber, 2)
-    assert session.wait(120)
+    assert session.wait(300)
     assert (landweber.state, fbp.state, session.job) == ("done", "done", None)
     assert [node.GetName() for node in session.results()] == ["landweber", "mine"]
     plot = session.runs.plot(session.runs[0])
@@ -330,5 +330,5 @@ def test_the_same_without_widgets(host: Host, widget: Any, sample: Path) -> None
     session.start(method="landweber", parameters={"iterations": 100000})
     assert not session.wait(0.2)
     session.cancel()
-    assert session.wait(60)
+    assert session.wait(300)
     assert [run.state for run in session.runs] == ["done", "done", "cancelled"]

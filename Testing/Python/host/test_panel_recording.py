@@ -15,7 +15,7 @@ pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 
 from SlicerHost import Host
 
-SECONDS = 120
+SECONDS = 300
 HEADER = 128
 VIEWS = ("Red", "Green", "Yellow")
 
@@ -83,6 +83,7 @@ def test_a_short_scan_is_refused_with_the_way_out(panel: Any, recorder: Recorder
     assert "the file is truncated" in text
     assert f"10 of {recorder.views} views so far" in text
     assert f"tick '{panel.data.growing.text}'" in text
+    assert f"press '{panel.data.recorded.stop_button.text}'" in text
     assert (panel.session.scan, panel.data.recorded.bar.visible) == (None, False)
     (recorder.folder / "angles.npy").unlink()  # nothing that time will mend
     load(panel, recorder, growing=True)
@@ -234,3 +235,77 @@ def test_what_goes_wrong_with_the_file_is_said_and_passes(host: Host, panel: Any
     recorder.write(recorder.views)
     host.wait_until(lambda: panel.reconstruction.start_button.enabled, SECONDS)
     assert panel.data.status.text == "today is loaded."
+
+
+def test_a_recording_that_was_aborted_is_used_as_far_as_it_goes(
+    host: Host, panel: Any, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    from MITOReconstructionLib.panels import recorded_bar
+
+    session, data, views = panel.session, panel.data, 3 * recorder.views // 4
+    button = data.recorded.stop_button
+    monkeypatch.setattr(recorded_bar, "QUIET_SECONDS", 1e9)
+    recorder.write(0)
+    load(panel, recorder, growing=True)
+    assert (button.visible, button.enabled) == (True, False)
+    monkeypatch.setattr(recorded_bar, "QUIET_SECONDS", 0.0)
+    data.recorded.look()
+    assert not button.enabled  # there is nothing to use
+    monkeypatch.setattr(recorded_bar, "QUIET_SECONDS", 1e9)
+    recorder.write(views)
+    host.wait_until(lambda: data.recorded.bar.value == views, SECONDS)
+    assert (button.enabled, "Views still come" in button.toolTip) == (False, True)
+    monkeypatch.setattr(recorded_bar, "QUIET_SECONDS", 0.0)
+    host.wait_until(lambda: bool(button.enabled), SECONDS)
+    assert "aborted" in button.toolTip
+    assert f"'{button.text}'" in panel.reconstruction.estimate.status.text
+    button.click()
+    host.check()
+    assert data.status.text == f"today is loaded as far as it was recorded, {views} of {recorder.views} views."
+    assert (button.visible, data.recorded.bar.visible, data.recorded.timer.active) == (False, False, False)
+    told = [data.table.item(row, 1).text() for row in range(data.table.rowCount)]
+    assert any(f"the last {recorder.views - views} are missing" in text for text in told)
+    assert panel.projections.slider.maximum == views - 1
+    assert (session.recording.scans, [scan.geometry.views for scan in session.opened.scans]) == ([], [views])
+    panel.reconstruction.start_button.click()
+    host.wait_until(lambda: session.job is None and len(session.results()) == 1, SECONDS)
+    provenance = session.volume(session.results()[0]).provenance
+    assert (provenance["recorded_views"], provenance["planned_views"]) == (views, recorder.views)
+    assert slicer.util.saveScene(str(tmp_path / "aborted.mrb"))
+    host.close_scene()
+    slicer.util.loadScene(str(tmp_path / "aborted.mrb"))
+    host.process_events()
+    assert (session.scan.geometry.views, session.scan.planned_views, session.opened.trouble) == (views, recorder.views, "")
+    session.opened.close("today")
+    session.rerun(session.results()[0])  # opens the sample as it was
+    assert session.wait(SECONDS)
+    assert len(session.results()) == 2
+
+
+def test_a_recording_is_aborted_beside_another_scan_and_its_file_is_gone(
+    host: Host, panel: Any, recorder: Recorder, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from MITOReconstructionLib.panels import recorded_bar
+
+    monkeypatch.setattr(recorded_bar, "QUIET_SECONDS", 0.0)
+    second, session, button = Recorder(sample, tmp_path / "beside"), panel.session, panel.data.recorded.stop_button
+    for each in (recorder, second):
+        each.write(each.views - 20)
+        load(panel, each, growing=True)
+    host.wait_until(lambda: bool(button.enabled), SECONDS)
+    away = second.path.rename(second.folder / "away.npy")
+    button.click()
+    assert panel.data.status.failed
+    assert "sinogram.npy" in panel.data.status.text
+    away.rename(second.path)
+    first = next(scan for scan in session.recording.scans if scan.name == "today")
+    assert session.recording.stop(first).planned_views == recorder.views  # by a script, while the other is looked at
+    assert session.scan.name == "beside"
+    assert [scan.name for scan in session.recording.scans] == ["beside"]
+    host.wait_until(lambda: bool(button.enabled), SECONDS)
+    button.click()
+    assert (session.recording.scans, panel.data.status.failed) == ([], False)
+    assert panel.reconstruction.start_button.enabled
+    host.check()

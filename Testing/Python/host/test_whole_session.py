@@ -15,7 +15,7 @@ from SlicerHost import Host
 
 from MITOReconstructionLib.methods import methods
 
-SECONDS = 120
+SECONDS = 300
 
 
 def choose(panel: Any, method: str) -> None:

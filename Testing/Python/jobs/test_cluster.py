@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import nrrd
 import numpy as np
@@ -23,7 +24,7 @@ from local_cluster import Cluster, number_of_tasks, start_cluster
 import MITOReconstructionLib as mito
 from MITOReconstructionLib.errors import Cancelled, InputError, WorkError
 from MITOReconstructionLib.jobs import cluster as on_cluster
-from MITOReconstructionLib.jobs import cluster_connection, cluster_order, cluster_watch
+from MITOReconstructionLib.jobs import cluster_connection, cluster_order, cluster_watch, machine
 from MITOReconstructionLib.jobs.request import Request
 from MITOReconstructionLib.monitor import Monitor, Progress
 from MITOReconstructionLib.version import __version__
@@ -301,7 +302,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, ball: mito.Scan, name: st
 
 
 def test_a_volume_that_does_not_fit_onto_the_disk(tmp_path: Path, ball: mito.Scan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_order, "free_disk", lambda folder: 1 << 20)
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1 << 20))
     with pytest.raises(InputError, match="free disk space"):
         mito.reconstruct_on("tcp://127.0.0.1:1", ball, tmp_path / "x.nrrd")
 

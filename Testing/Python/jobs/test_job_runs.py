@@ -169,7 +169,7 @@ def test_cancelled_before_it_starts(ball: Scan) -> None:
 def test_once_cancelled_it_is_never_done(ball: Scan) -> None:
     job: Job = Job(ball, grid=GRID, on_progress=lambda report: report.fraction == 1.0 and report.step == "coverage" and job.cancel())
     job.start()
-    assert job.wait(60)
+    assert job.wait(300)
     assert job.state == "cancelled"
     assert job.volume is None
 
@@ -179,7 +179,7 @@ def test_it_is_started_once(ball: Scan) -> None:
     job.start()
     with pytest.raises(InputError, match="expected a job that waits"):
         job.start()
-    assert job.wait(60)
+    assert job.wait(300)
 
 
 @BOTH
@@ -203,7 +203,7 @@ def test_what_an_end_callback_raises_is_logged(ball: Scan, caplog: pytest.LogCap
     job = Job(ball, grid=GRID, on_end=stumble)
     job.when_ended(lambda job: heard.append(job.state))
     job.start()
-    assert job.wait(60)
+    assert job.wait(300)
     assert job.state == "done"
     assert "callback about the end" in caplog.text
     job.when_ended(lambda job: heard.append("late"))

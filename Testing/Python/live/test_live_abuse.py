@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 from live_cases import Gate, axial
 
 from MITOReconstructionLib import Scan
-from MITOReconstructionLib.live import LiveSettings, LiveSlices, Plane
+from MITOReconstructionLib.live import LiveSettings, LiveSlices, Plane, SliceResult
 from MITOReconstructionLib.live.plugins import Plugin, PluginStep
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.parallel import Turns
@@ -58,6 +59,23 @@ def test_closing_need_not_wait_for_a_plugin(small: Scan) -> None:
     live.close()  # waits now
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a thread that waits is not interrupted there")
+def test_a_script_that_is_interrupted_leaves_nothing_to_do(small: Scan) -> None:
+    gate, results = Gate(), []
+
+    def interrupt(result: SliceResult) -> None:
+        results.append(result.level)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        gate()
+
+    with LiveSlices(small, callback=interrupt) as live:
+        with pytest.raises(KeyboardInterrupt):
+            live.reconstruct(axial())
+        gate.opened.set()
+        assert live.wait(PATIENCE)
+    assert results == ["preview"]
+
+
 def test_an_engine_that_nobody_has_ends(small: Scan) -> None:
     before = set(threading.enumerate())
     live = LiveSlices(small)
@@ -94,6 +112,48 @@ def test_while_settings_change_all_the_time_something_is_seen(small: Scan) -> No
         expected = live.reconstruct(axial()).image
     with LiveSlices(small, LiveSettings(frequency_scaling=0.4)) as other:
         np.testing.assert_allclose(expected, other.reconstruct(axial()).image, atol=1e-7)
+
+
+def test_a_slow_plugin_does_not_hide_a_drag(small: Scan) -> None:
+    """Requests come while a preview is in a plugin. It is given up for the next one; that one is shown, though others came again."""
+    entered, leave, results = threading.Semaphore(0), threading.Semaphore(0), []
+
+    def slow(image: np.ndarray, _parameters: Parameters) -> np.ndarray:
+        entered.release()
+        assert leave.acquire(timeout=PATIENCE)
+        return image
+
+    with LiveSlices(small, plugins=[step(slow)], callback=results.append) as live:
+        live.request("Red", axial(0.0))
+        for places in ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)):
+            assert entered.acquire(timeout=PATIENCE)
+            for place in places:
+                live.request("Red", axial(place))
+            leave.release()
+        leave.release(100)
+        assert live.wait(PATIENCE)
+    assert [(result.plane.origin[2], result.level) for result in results] == [(2.0, "preview"), (6.0, "preview"), (6.0, "final")]
+
+
+def test_nobody_waits_for_a_context_volume_that_cannot_be(small: Scan, tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    with LiveSlices(small, cache_folder=folder) as live:
+        assert live.wait(PATIENCE)
+        live.request_context(16)
+        assert live.wait(PATIENCE)
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+        live.change(LiveSettings(filter_type="Hann"))
+        waiter = threading.Thread(target=live.wait, daemon=True)  # without an end
+        waiter.start()
+        waiter.join(PATIENCE)
+        assert not waiter.is_alive()
+        assert "expected a folder that exists" in live.status().error
+        folder.mkdir()
+        assert live.reconstruct(axial()).complete
+        assert live.status().error == ""
 
 
 def test_after_a_change_no_fault_of_the_settings_before(small: Scan) -> None:

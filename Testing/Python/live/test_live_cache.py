@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from live_cases import MU, attenuation, axial, flat
+from live_cases import MU, CountingScan, attenuation, axial, flat
 
-from MITOReconstructionLib import InputError, Monitor, Scan, WorkError
-from MITOReconstructionLib.live import LiveSettings
+from MITOReconstructionLib import InputError, Monitor, Scan, WorkError, mito_geometry
+from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, SliceResult
 from MITOReconstructionLib.live.cache import BeamCache
-from MITOReconstructionLib.live.level import Level, plane_sums
+from MITOReconstructionLib.live.level import Level, plan_of, plane_sums
 from MITOReconstructionLib.live.once import reconstruct_slice
 from MITOReconstructionLib.live.places import BLOCK
+from MITOReconstructionLib.live.pyramid import BinnedScan
 from MITOReconstructionLib.wfbp.backproject import backproject
 from MITOReconstructionLib.wfbp.planes import store_beams
 from MITOReconstructionLib.wfbp.stream import BeamStream
@@ -112,6 +116,48 @@ def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture(params=["posix_fallocate", "posix_fallocate that cannot", "written"])
+def reserving(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systems that reserve room, and those where it has to be written."""
+    if request.param == "posix_fallocate":
+        if not hasattr(os, "posix_fallocate"):
+            pytest.skip("this system has none")
+    elif request.param == "written":
+        monkeypatch.delattr("os.posix_fallocate", raising=False)
+    else:
+
+        def cannot(*_: int) -> None:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+        monkeypatch.setattr("os.posix_fallocate", cannot, raising=False)
+
+
+@pytest.mark.usefixtures("reserving")
+def test_no_room_is_an_error_and_not_the_end_of_the_process(tmp_path: Path) -> None:
+    """A write to a mapped file for which the disk has no room would be a signal that ends everything (SIGBUS)."""
+    resource = pytest.importorskip("resource")
+    geometry = mito_geometry(24, centre=0.0, turns=1.5)
+    nbytes = 4 * geometry.views * geometry.detector.columns * geometry.detector.rows
+    growing = GrowingScan(geometry, folder=tmp_path)
+    cache = BeamCache(4000, RAYS, ROWS, 4000 * BYTES, tmp_path)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 2
+    assert all(file.stat().st_blocks * 512 >= file.stat().st_size for file in files)  # no holes
+    assert sorted(file.stat().st_size for file in files) == sorted([nbytes, 4000 * BYTES + 2])
+    growing.close()
+    cache.close()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(WorkError, match=r"no room for a cache of 273.4 KiB: File too large"):
+            BeamCache(4000, RAYS, ROWS, 4000 * BYTES, tmp_path)
+        with pytest.raises(WorkError, match=r"no room for the views of .*: File too large"):
+            GrowingScan(geometry, folder=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_cache_for_less_than_two_blocks() -> None:
     with pytest.raises(InputError, match=r"cache_bytes: expected at least .*, two blocks of beams; found 10 bytes"):
         BeamCache(100, RAYS, ROWS, 10)
@@ -129,3 +175,35 @@ def test_the_cache_stays_within_its_bounds_while_planes_move(scan: Scan) -> None
             assert level.cache.nbytes <= before
         assert level.seeing(plane_sums(plane)).any()
     assert before <= 16 * BLOCK * 2 * 195 * 29
+
+
+def test_binned_beams_and_views_have_bounds_too(small: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for four blocks of binned beams and no view: previews and the context are made in parts, and then the rest is filtered."""
+    with LiveSlices(small) as live:
+        live.request_context(16)
+        expected = live.reconstruct(axial()).image
+        assert live.wait(300)
+        volume = live.context()
+    binned, counting = BinnedScan(small), CountingScan(small)
+    rays, rows = len(plan_of(binned, LiveSettings(), small.geometry.views, binned.stride)[0].t), binned.geometry.detector.rows
+    monkeypatch.setattr("MITOReconstructionLib.live.levels.COARSE_BYTES", 4 * BLOCK * 2 * rays * rows)
+    monkeypatch.setattr("MITOReconstructionLib.live.pyramid.KEPT_BYTES", 1000)
+    results: list[SliceResult] = []
+    with LiveSlices(counting, callback=results.append) as live:
+        live.request_context(16)
+        assert np.abs(live.reconstruct(axial()).image - expected).max() < 1e-4 * MU
+        assert live.wait(300)
+        found, end = live.context(), time.monotonic() + 60
+        while live.status().filtered < 0.9 * live.status().beams and time.monotonic() < end:
+            time.sleep(0.01)
+        status = live.status()
+    assert status.filtered >= 0.9 * status.beams
+    assert [result.level for result in results] == ["preview", "final"]
+    assert found is not None
+    assert volume is not None
+    assert np.abs(found.array - volume.array).max() < 1e-4 * MU
+    unkept = BinnedScan(counting)
+    counting.views_read.clear()
+    assert np.array_equal(unkept.read(3, 5), unkept.read(3, 5))
+    assert counting.views_read == [3 * binned.stride, 4 * binned.stride] * 2
+    assert not np.isnan(unkept.read(3, 5)).any()

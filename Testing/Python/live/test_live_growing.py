@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from MITOReconstructionLib import InputError, Scan, VolumeGrid, mito_geometry, o
 from MITOReconstructionLib.live import GrowingScan, LiveSettings, LiveSlices, Plane, SliceResult, open_growing
 from MITOReconstructionLib.live.level import Level
 from MITOReconstructionLib.live.once import reconstruct_slice
+from MITOReconstructionLib.live.pyramid import BinnedScan, TiltedScan
 
 EXACT = 1e-4 * MU
 PATIENCE = 120.0
@@ -38,9 +40,14 @@ class Follower:
             self.results.append(result)
             self._changed.notify_all()
 
-    def until_complete(self) -> SliceResult:
+    def until_complete(self, after: int = 0) -> SliceResult:
+        """The newest result, once it is complete and its number is larger."""
+
+        def there() -> bool:
+            return bool(self.results) and self.results[-1].complete and self.results[-1].number > after
+
         with self._changed:
-            assert self._changed.wait_for(lambda: bool(self.results) and self.results[-1].complete, PATIENCE)
+            assert self._changed.wait_for(there, PATIENCE)
             return self.results[-1]
 
 
@@ -170,6 +177,58 @@ def test_a_file_that_grows(tmp_path: Path, header: str) -> None:
     assert np.abs(last.image - expected).max() < EXACT
 
 
+def test_a_recording_that_begins_anew(tmp_path: Path) -> None:
+    """The file becomes shorter: nothing of what was read of it before is shown any more, or taken for something new."""
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    sinogram, finished, plane = folder / "sinogram.npy", open_scan(folder), axial(0.0, shape=(16, 16), spacing=8.0)
+    whole, follow = sinogram.read_bytes(), Follower()
+    offset, item = len(whole) - finished.projections.nbytes, finished.projections[0].nbytes
+    with LiveSlices(finished) as live:
+        live.request_context(16)
+        expected = live.reconstruct(plane).image
+        assert live.wait(PATIENCE)
+        volume = live.context()
+    first = whole[:offset] + (2.0 * np.frombuffer(whole, np.float32, offset=offset)).tobytes()
+    sinogram.write_bytes(first[: offset + 3 * finished.geometry.views // 4 * item])
+    with LiveSlices(open_growing(folder), callback=follow) as live:
+        live.request("Red", plane)
+        live.request_context(16)
+        before = follow.until_complete()
+        assert before.image.max() > 1.5 * MU
+        sinogram.write_bytes(whole[:offset])
+        end = time.monotonic() + PATIENCE
+        while live.status().arrived and time.monotonic() < end:
+            time.sleep(0.01)
+        assert live.wait(PATIENCE)
+        assert not live.poll()[-1].image.any()
+        sinogram.write_bytes(whole)
+        after = follow.until_complete(before.number)
+        assert live.wait(PATIENCE)
+        context = live.context()
+    assert np.abs(after.image - expected).max() < EXACT
+    assert context is not None
+    assert volume is not None
+    assert context.complete
+    assert np.abs(context.array - volume.array).max() < EXACT
+
+
+def test_a_slice_that_failed_is_made_when_more_comes(tmp_path: Path) -> None:
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    sinogram, plane, follow = folder / "sinogram.npy", axial(0.0, shape=(16, 16), spacing=8.0), Follower()
+    whole = sinogram.read_bytes()
+    sinogram.write_bytes(whole[: len(whole) // 2])
+    growing = open_growing(folder)
+    with LiveSlices(growing, callback=follow) as live:
+        sinogram.rename(folder / "away")
+        live.request("Red", plane)
+        assert live.wait(PATIENCE)
+        assert "No such file" in live.poll()[-1].error
+        (folder / "away").write_bytes(whole)
+        (folder / "away").rename(sinogram)
+        last = follow.until_complete()
+        assert live.status().error == last.error == ""
+
+
 def test_a_growing_file_that_vanishes(tmp_path: Path) -> None:
     folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
     growing = open_growing(folder)
@@ -246,6 +305,33 @@ def test_views_kept_in_a_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_tilted_detector_while_views_come(tmp_path: Path) -> None:
+    """Previews and final images of views that are turned back; the disk is told of them ahead as of any other views."""
+    folder = simulate(tmp_path / "sample", phantom(), mito_geometry(24, centre=0.0, turns=2.5))
+    sinogram, finished, settings = folder / "sinogram.npy", open_scan(folder), LiveSettings(tilt=1.5)
+    whole, plane, told, follow = sinogram.read_bytes(), axial(0.0, shape=(16, 16), spacing=8.0), set(), Follower()
+
+    class Telling(GrowingScan):
+        def announce(self, first: int, last: int) -> None:
+            told.update(range(first, last))
+            super().announce(first, last)
+
+    sinogram.write_bytes(whole[: len(whole) // 2])
+    with LiveSlices(Telling._of_folder(folder, "telling"), settings, callback=follow) as live:
+        live.request("Red", plane)
+        assert live.wait(PATIENCE)
+        assert told
+        assert max(told) < finished.geometry.views // 2
+        sinogram.write_bytes(whole)
+        last = follow.until_complete()
+    assert np.abs(last.image - reconstruct_slice(finished, plane, settings).image).max() < EXACT
+    small = BinnedScan(TiltedScan(finished, 0.01))
+    assert small.stamp() == finished.stamp()
+    sinogram.unlink()
+    with pytest.raises(InputError, match=r"sinogram.npy: expected the file as it was"):
+        small.stamp()
+
+
 def test_closing_ends_the_subscription() -> None:
     geometry = mito_geometry(24, centre=0.0, turns=1.5)
     growing, gate = GrowingScan(geometry), Gate()
@@ -261,3 +347,17 @@ def test_closing_ends_the_subscription() -> None:
     assert not gate.entered.is_set()
     assert growing.arrived == 2
     assert math.isclose(growing.geometry.turns, geometry.turns)
+
+
+def test_a_method_takes_the_views_that_are_there(tmp_path: Path) -> None:
+    whole = open_scan(simulate(tmp_path / "sample", phantom(), mito_geometry(32, centre=0.0, turns=2.5)))
+    views = whole.geometry.views - 30
+    path = tmp_path / "sample" / "sinogram.npy"
+    path.write_bytes(path.read_bytes()[: -30 * whole.projections[0].nbytes])
+    growing, grid = open_growing(tmp_path / "sample"), VolumeGrid((-20.0, -20.0, -10.0), (20.0, 20.0, 10.0), (8, 8, 4))
+    with pytest.raises(InputError, match=rf"views that have come, below {views};.* use those that are there, views=slice\(0, {views}\)"):
+        reconstruct(growing, grid=grid)
+    volume = reconstruct(growing, grid=grid, views=slice(0, views))
+    expected = reconstruct(open_scan(tmp_path / "sample", recorded=views), grid=grid)
+    np.testing.assert_array_equal(volume.array, expected.array)
+    assert volume.array.max() > MU / 2

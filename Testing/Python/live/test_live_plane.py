@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,15 @@ def test_a_plane_about_its_middle_and_a_coarser_one() -> None:
     assert coarse.spacing == pytest.approx((2.8, 2.8))
     first = plane.positions()[:4, :4].reshape(-1, 3).mean(axis=0)
     assert np.allclose(coarse.origin, first)
+
+
+def test_parts_of_one_plane() -> None:
+    plane = Plane((1, 2, 10), u=(1, 0, 0), v=(0, 1, 0), shape=(30, 20), spacing=0.5)
+    turned = Plane((-50, 7, 10), u=(0.6, 0.8, 0), v=(0.8, -0.6, 0), shape=(3, 3), spacing=2.0)
+    assert plane.is_coplanar(turned)
+    assert turned.is_coplanar(plane)
+    assert not plane.is_coplanar(replace(turned, origin=(-50, 7, 10.01)))
+    assert not plane.is_coplanar(replace(plane, v=(0, 1, 0.01)))
 
 
 @pytest.mark.parametrize(

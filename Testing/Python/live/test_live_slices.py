@@ -15,7 +15,9 @@ from MITOReconstructionLib.geometry import Detector, ScanGeometry
 from MITOReconstructionLib.live import LiveSettings, Plane
 from MITOReconstructionLib.live.level import Level, plane_sums
 from MITOReconstructionLib.live.once import reconstruct_slice
-from MITOReconstructionLib.wfbp.planes import add_directions
+from MITOReconstructionLib.wfbp.backproject import beam_tables
+from MITOReconstructionLib.wfbp.plan import ParallelPlan
+from MITOReconstructionLib.wfbp.planes import BeamStore, add_directions
 
 ORIGIN = np.array(GRID.origin)
 EXACT = 1e-4
@@ -200,6 +202,29 @@ def test_a_detector_that_is_turned_in_its_surface() -> None:
     assert corrected < 0.01
     assert rmse(reconstruct_slice(measured, plane).image, expected) > 3 * corrected
     assert rmse(reconstruct_slice(measured, plane, LiveSettings(tilt=-1.5)).image, expected) > 3 * corrected
+
+
+def test_a_detector_of_many_more_pixels_than_float32_can_count() -> None:
+    """Two pixels so far apart that a beam has 30 million values between them, each also looked up by itself."""
+    side, views = 6000, 8
+    detector = Detector(side, side, -300.0, 300.0, -300.0, 300.0, math.inf)
+    plan = ParallelPlan(ScanGeometry(np.arange(views) * (2 * math.pi / views), np.zeros(views), 600.0, 600.0, detector))
+    tables, rays = beam_tables(plan), len(plan.t)
+    values, slots = np.zeros((2, rays, side), np.int16), np.full(plan.beams, -1)
+    middle = slice(side // 2 - 3, side // 2 + 3)  # what the middle plane's pixels see
+    values[0, :, middle] = np.random.default_rng(5).integers(-9000, 9000, (rays, 6))
+    slots[1] = 0
+    store = BeamStore(values, np.ones(2, np.float32), slots)
+
+    def seen(plane: Plane) -> np.ndarray:
+        sums = plane_sums(plane)
+        add_directions([sums], store, tables, (0, plan.beams), 0, plan.half_turn)
+        return sums.image
+
+    for shift in range(20):
+        plane = Plane.centred((0.17 * shift, 0.0, 0.0), (0, 0, 1), (1, 0, 0), (1, 2), (0.1, 250.0))
+        alone = [seen(Plane(plane.position(0, j), plane.u, plane.v, (1, 1), plane.spacing))[0, 0] for j in (0, 1)]
+        np.testing.assert_allclose(seen(plane)[0], alone, rtol=0, atol=2.0)  # of some hundreds
 
 
 def test_memory_does_not_grow_with_the_scan() -> None:

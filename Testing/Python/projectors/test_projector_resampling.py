@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numba
 import numpy as np
 import pytest
@@ -64,3 +69,41 @@ def test_whole_vectors_may_begin_fifteen_outputs_before_the_inputs(step: float) 
     made = resample(source, start, step, run_of(70, start, step))
     np.testing.assert_allclose(made, overlap_sums(source, start, step, len(made)), atol=1e-5)
     assert not made[:15].any()
+
+
+def test_a_line_may_be_as_long_as_memory_is() -> None:
+    size, tail = 9_000_000, 30
+    source = np.zeros(size, np.float32)
+    source[-tail:] = np.random.default_rng(3).random(tail)
+    for step in (0.5, 1.7):
+        count = int(20 / step)
+        made = resample(source, size - 20.25, step, count)
+        np.testing.assert_allclose(made, overlap_sums(source[-tail:], tail - 20.25, step, count), atol=1e-5)
+
+
+CHECK = """
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+from MITOReconstructionLib.projectors.cpu_resample import AFTER, BEFORE, overlaps
+
+@numba.njit
+def halves(line, out):
+    overlaps(line.ctypes.data, 8, 0.0, 0.5, 16, out.ctypes.data)
+
+line, out = np.zeros(BEFORE + 8 + AFTER, np.float32), np.zeros(16, np.float32)
+line[BEFORE : BEFORE + 8] = range(8)
+halves(line, out)
+print(*(2 * out[::2]))
+"""
+
+
+@pytest.mark.parametrize("setting", [("NUMBA_ENABLE_AVX", "0"), ("NUMBA_CPU_FEATURES", "-avx512f")], ids=lambda setting: setting[0])
+def test_processors_that_are_asked_to_do_without_avx512_do(setting: tuple[str, str]) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])} | dict([setting])
+    done = subprocess.run([sys.executable, "-c", CHECK], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [f"{value}.0" for value in range(8)], done.stderr

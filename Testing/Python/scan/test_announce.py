@@ -25,12 +25,12 @@ def test_the_bytes_of_the_items_are_announced(tmp_path: Path, monkeypatch: pytes
     assert asked == [(begin + place, size, os.POSIX_FADV_WILLNEED) for place, size in ((0, 200), (200, 200), (400, 80))]
 
 
-@pytest.mark.skipif(not Path("/proc/self/io").is_file(), reason="the system does not count bytes")
+@pytest.mark.skipif(not Path("/proc/thread-self/io").is_file(), reason="the system does not count bytes")
 def test_where_there_are_no_hints_the_bytes_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And no others: told by the process's count of bytes from read calls, less what reading the count takes."""
+    """And no others: told by this thread's count of bytes from read calls, less what reading the count takes."""
 
     def bytes_read() -> int:
-        return int(Path("/proc/self/io").read_text().split()[1])
+        return int(Path("/proc/thread-self/io").read_text().split()[1])
 
     np.save(tmp_path / "a.npy", np.zeros((100, 300, 4), dtype=np.float64))
     file = open_array(tmp_path / "a.npy", ("a", "b", "c"))

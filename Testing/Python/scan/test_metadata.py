@@ -61,6 +61,23 @@ def test_a_missing_key_is_named(path_of, key):
     assert text.endswith("; found no such key. Add the key, or export the scan again.")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("SRC_RADIUS", 1e300, "a number from -1e+09 to 1e+09"),
+        ("SRC_RADIUS", 1e-300, "a length of at least 1e-09 mm"),
+        ("DET_RADIUS", 1e308, "a number from -1e+09 to 1e+09"),
+        ("DET_Z_MIN", -1e300, "a number from -1e+09 to 1e+09"),
+        ("DET_X_MAX", -0.2 + 1e-12, "a number above DET_X_MIN = -0.2 by at least 1e-09"),
+        ("DET_CURVATURE_RADIUS", 1e-300, "a length from 1e-09 to 1e+09 mm, or null for a flat detector"),
+        ("REC_MAX_X", 1e308, "a number from -1e+09 to 1e+09"),
+    ],
+)
+def test_numbers_of_no_scanner_are_named(path_of, key, value, expected):
+    text = error_of(path_of(**{key: value}))
+    assert f"{key}: expected {expected}; found " in text
+
+
 @pytest.mark.parametrize("value", ["5", None, True, [5], {}, math.nan, math.inf, -math.inf, 10**400])
 @pytest.mark.parametrize("key", NUMBERS)
 def test_what_is_no_number_is_named(path_of, key, value):
@@ -235,7 +252,7 @@ JSON = st.one_of(
     st.text(max_size=5),
     st.lists(st.floats(), max_size=4),
     st.just({}),
-    st.sampled_from([10**400, 5e-324, 1e308, -1e308]),
+    st.sampled_from([10**400, 5e-324, 1e308, -1e308, 1e9, 1e-9]),
 )
 
 

@@ -74,6 +74,14 @@ def test_a_sample_that_has_other_views_by_now_is_refused_in_another_process(make
         Request.from_dict(told)
 
 
+@pytest.mark.parametrize("name", ["angles", "axial_positions", "shifts"])
+def test_numbers_with_which_nothing_can_be_computed(make_sample: MakeSample, name: str) -> None:
+    array = HELIX[name].astype(np.float64)
+    array[70] = -1e300
+    with pytest.raises(InputError, match=rf"{name}\.npy: expected (numbers from -1e\+09 to 1e\+09|angles in radians)"):
+        open_scan(make_sample(**{**HELIX, name: array}))
+
+
 def test_pipes_are_not_waited_for(make_sample: MakeSample) -> None:
     folder = make_sample(**HELIX)
     (folder / "metadata.json").unlink()
@@ -82,6 +90,11 @@ def test_pipes_are_not_waited_for(make_sample: MakeSample) -> None:
     os.mkfifo(folder / "metadata.json")
     with pytest.raises(InputError, match=r"metadata\.json: expected a JSON object"):
         open_scan(folder)
+    other = make_sample("other", **HELIX)
+    (other / "angles.npy").unlink()
+    os.mkfifo(other / "angles.npy")
+    with pytest.raises(InputError, match=r"angles\.npy: expected a \.npy file .*; found a pipe or a device"):
+        open_scan(other)
 
 
 def test_more_voxels_than_any_program_can_have(make_sample: MakeSample) -> None:

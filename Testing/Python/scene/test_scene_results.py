@@ -18,7 +18,7 @@ from MITOReconstructionLib.scene.host import slicer, vtk
 from MITOReconstructionLib.scene.plots import ResidualPlot
 from MITOReconstructionLib.scene.preview import PreviewPart
 from MITOReconstructionLib.scene.results import adopt, fit_window, volume_of
-from MITOReconstructionLib.scene.slices import background, set_opacity, show_in_slices
+from MITOReconstructionLib.scene.slices import set_opacity, show_again, show_in_slices, shown_in_slices
 from MITOReconstructionLib.scene.volume import VolumePart
 from MITOReconstructionLib.scene.window import window_of
 
@@ -171,10 +171,13 @@ def test_slice_views_of_the_main_group(scene) -> None:
     show_in_slices(scene, part.node, part.node, 0.25)
     set_opacity(scene, 0.75)
     assert (red.GetBackgroundVolumeID(), red.GetForegroundVolumeID(), red.GetForegroundOpacity()) == (*[part.node.GetID()] * 2, 0.75)
-    assert background(scene) is part.node
+    before = shown_in_slices(scene)
+    assert before == {red.GetID(): (part.node.GetID(), part.node.GetID(), 0.75)}
     assert (other.GetBackgroundVolumeID(), other.GetForegroundOpacity()) == (None, 0.0)
     show_in_slices(scene, None)
-    assert (red.GetBackgroundVolumeID(), red.GetForegroundVolumeID(), background(scene)) == (None, None, None)
+    assert shown_in_slices(scene) == {red.GetID(): (None, None, 0.0)}
+    show_again(scene, before)
+    assert shown_in_slices(scene) == before
 
 
 # ---- difference --------------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def test_work_goes_on_in_an_opened_scene(open_session: Any, session: Any, sample
     session.shown.set_visible("rays", False)
     session.state.update(method="sirt", parameters={"iterations": 2}, folder=str(sample.parent))
     job = session.start(**session.options)
-    assert job.wait(120)
+    assert job.wait(300)
     session.ended()
     session.show_volume(job.volume, session.scan, "first")
     save_scene(session.scene, tmp_path / "scene.mrb")
@@ -116,7 +116,7 @@ def test_work_goes_on_in_an_opened_scene(open_session: Any, session: Any, sample
     assert [node.GetName() for node in again.results()] == ["first"]
     assert again.options["grid"].shape == (6, 6, 4)
     job = again.start(**again.options)
-    assert job.wait(120)
+    assert job.wait(300)
     again.ended()
     np.testing.assert_allclose(job.volume.array, session.show_scan(session.scan).volumes["first"].array, atol=1e-4)
     again.show_volume(job.volume, again.scan, "first")

@@ -6,6 +6,8 @@ import dataclasses
 import math
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numba
 import numpy as np
@@ -110,6 +112,39 @@ def test_views_are_announced_before_they_are_read(monkeypatch: pytest.MonkeyPatc
             assert last <= read_to + 50 + 40_000 // view_bytes
             announced = last
     assert announced == read_to == geometry.views
+
+
+def test_who_ends_a_stream_does_not_wait_for_all_that_was_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where announcing is reading, it takes long: it is done in parts, and of those only the one that has begun."""
+    geometry = uneven()
+    view_bytes = 4 * geometry.detector.columns * geometry.detector.rows
+    monkeypatch.setattr(stream_module, "TOLD_BYTES", 10 * view_bytes)
+    told, begun, end = [], threading.Event(), threading.Event()
+
+    def slow(_scan: Scan, first: int, last: int) -> None:
+        told.append(last - first)
+        begun.set()
+        assert end.wait(60)
+
+    monkeypatch.setattr(Scan, "announce", slow)
+    stream = BeamStream(noise(geometry), np.arange(geometry.views), ParallelPlan(geometry), None, block=4)
+    blocks = stream.blocks(0, stream.plan.beams, Monitor())
+    next(blocks)
+    assert begun.wait(60)
+    closing = threading.Thread(target=blocks.close)
+    shutdown, asked = ThreadPoolExecutor.shutdown, threading.Event()
+
+    def ask(*arguments: Any, **options: Any) -> None:
+        asked.set()
+        shutdown(*arguments, **options)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", ask)
+    closing.start()
+    assert asked.wait(60)
+    end.set()
+    closing.join(60)
+    assert not closing.is_alive()
+    assert told == [10]
 
 
 @pytest.mark.parametrize("view", [0, 77, -1])

@@ -1,8 +1,8 @@
-"""Names of regions, none of them twice."""
+"""Names of regions and volumes, none of them twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from MITOReconstructionLib.scene.regions import Entry
 
@@ -18,7 +18,7 @@ def distinct(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(made)
 
 
-def free_name(name: str, taken: Sequence[str]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
     """The name, or where it is taken the next number behind it that is not."""
     if name not in taken:
         return name
