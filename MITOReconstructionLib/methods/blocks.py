@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +15,7 @@ from MITOReconstructionLib.methods.kept import runs
 from MITOReconstructionLib.methods.registry import Problem
 from MITOReconstructionLib.scan import Scan
 
-__all__ = ["add_adjoint", "read_views", "view_blocks", "views_per_block"]
+__all__ = ["add_adjoint", "read_together", "read_views", "view_blocks", "views_per_block"]
 
 BLOCK_BYTES = 64 << 20
 
@@ -56,8 +59,12 @@ def add_adjoint(problem: Problem, projections: NDArray[np.float32], views: slice
     )
 
 
-def read_views(scan: Scan, views: NDArray[np.intp], out: NDArray[np.float32]) -> NDArray[np.float32]:
+def read_views(
+    scan: Scan, views: NDArray[np.intp], out: NDArray[np.float32], columns: tuple[int, int] | None = None
+) -> NDArray[np.float32]:
     """Read views of a scan into ``out``, float32, shape (n, columns, rows); neighbours together.
+
+    ``columns`` are the first and the last (exclusive) of those wanted; all by default.
 
     Raises
     ------
@@ -65,5 +72,19 @@ def read_views(scan: Scan, views: NDArray[np.intp], out: NDArray[np.float32]) ->
         When a projection holds a NaN or an infinity, naming its view.
     """
     for first, last in runs(views):
-        scan.read(int(views[first]), int(views[last - 1]) + 1, out[first:last])
+        if columns is None:
+            scan.read(int(views[first]), int(views[last - 1]) + 1, out[first:last])
+        else:
+            scan.read_columns(int(views[first]), int(views[last - 1]) + 1, columns, out[first:last])
+    return out
+
+
+def read_together(scan: Scan, views: NDArray[np.intp], out: NDArray[np.float32], columns: tuple[int, int]) -> NDArray[np.float32]:
+    """As :func:`read_views`, on as many threads as there are for kernels."""
+    threads = numba.get_num_threads()
+    edges = np.linspace(0, len(views), min(len(views), 4 * threads) + 1).round().astype(int).tolist()
+    with ThreadPoolExecutor(threads, "reading views") as pool:
+        parts = [pool.submit(read_views, scan, views[a:b], out[a:b], columns) for a, b in itertools.pairwise(edges)]
+        for part in parts:
+            part.result()
     return out

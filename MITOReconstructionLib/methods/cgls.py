@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, iterate, iterations, start, start_volume
+from MITOReconstructionLib.methods.iterative import IterativeParameters, iterate, iterations, start, start_volume, wants_fbp
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.methods.system import System
 
@@ -96,7 +96,7 @@ def run(problem: Problem, parameters: CGLSParameters) -> Result:
     InputError, WorkError, Cancelled
         As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
-    with System(problem, context=parameters.context) as system:
+    with System(problem, context=parameters.context, start=wants_fbp(problem, parameters)) as system:
         search = _Search(system, start_volume(system, parameters))
         every = RENEW_BOUND if parameters.non_negative else RENEW
 

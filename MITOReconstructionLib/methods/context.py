@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import Diverged, InputError
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
+from MITOReconstructionLib.methods.averaged import AveragedScan
 from MITOReconstructionLib.methods.fbp import FBP, FBPParameters
 from MITOReconstructionLib.methods.registry import Problem, get
 from MITOReconstructionLib.projectors import backends
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
-__all__ = ["Part", "context_grid", "make_context"]
+__all__ = ["Part", "Surroundings", "context_grid", "make_context"]
 
 VOXELS = 192**3
 """At most about that many coarse voxels."""
@@ -36,6 +37,10 @@ NEGLIGIBLE = 0.002
 
 SPARSE = 3.0
 """Voxels between neighbouring beams at the edge of the field of view, above which FBP has streaks that need refinement."""
+
+PIXEL, TURN, LEAST = 0.6, 0.75, 16
+"""For filtered backprojection on the coarse grid pixels are averaged up to so many voxels at the axis, views up to so many at the
+edge of the field of view; at least LEAST columns and rows are left."""
 
 SHELL = 1.5
 """Thickness of the shell in coarse voxels."""
@@ -52,14 +57,27 @@ class Part(NamedTuple):
     """A part of the object outside of the region.
 
     grid : VolumeGrid;
-    array : float32, shape grid.shape, 1/mm; zero inside the region.
+    array : float32, shape grid.shape, 1/mm; zero where another part or the region lies.
     """
 
     grid: VolumeGrid
     array: NDArray[np.float32]
 
 
-def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, ...], str]:
+class Surroundings(NamedTuple):
+    """What :func:`make_context` found.
+
+    parts : tuple of Part, empty where there is nothing to take off;
+    reason : a few words for the report;
+    inside : float32, shape grid.shape, 1/mm: filtered backprojection of the region, or None where it did not come by itself.
+    """
+
+    parts: tuple[Part, ...]
+    reason: str
+    inside: NDArray[np.float32] | None = None
+
+
+def make_context(problem: Problem, geometry: ScanGeometry, *, start: bool = False) -> Surroundings:
     """Reconstruct what the views that see the grid see outside of it: a shell about it in its own voxels, the rest coarsely.
 
     Where the views are so few that filtered backprojection has streaks, which would be subtracted as if they were there, total
@@ -71,13 +89,8 @@ def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, 
         All its views are used for the reconstruction.
     geometry : ScanGeometry
         Of the views that see the grid.
-
-    Returns
-    -------
-    parts : tuple of Part
-        Empty where there is nothing to take off.
-    reason : str
-        A few words for the report.
+    start : bool
+        Whether filtered backprojection of the region itself is wanted too.
 
     Raises
     ------
@@ -89,34 +102,83 @@ def make_context(problem: Problem, geometry: ScanGeometry) -> tuple[tuple[Part, 
     problem = replace(problem, initial=None, monitor=problem.monitor.inner("surroundings"))
     coarse = context_grid(problem.grid, geometry)
     if coarse is None:
-        return (), "the grid covers all that its views see"
+        return Surroundings((), "the grid covers all that its views see")
     try:
         plan = ParallelPlan(problem.geometry)
     except InputError as error:
-        return (), f"no filtered backprojection of the surroundings: {error}"
+        return Surroundings((), f"no filtered backprojection of the surroundings: {error}")
     sparse = plan.theta_step * geometry.field_of_view_radius > SPARSE * max(*coarse.spacing[:2], plan.t_step)
     hole = problem.grid
-    parts = []
+    parts: list[Part] = []
+    inside = None
     if not sparse and max(a / b for a, b in zip(coarse.spacing, hole.spacing, strict=True)) > 1.2:
         hole = _padded(problem.grid, coarse)
-        parts.append(Part(hole, _cut(_reconstruct(problem, plan, hole), hole, problem.grid)))
+        around = _reconstruct(problem, plan, hole, extend=False)
+        if start and _filter(plan, hole) == FBPParameters(fill_value=UNSEEN):
+            inside = _inside(around, problem.grid)
+        _extend(around)
+        parts = _shell(around, hole, problem.grid)
+        del around
         coarse = context_grid(hole, geometry) or coarse
-    array, note = _reconstruct(problem, plan, coarse), ""
+    array, note = _reconstruct(*((problem, plan) if sparse else _averaged(problem, plan, coarse)), coarse), ""
     if sparse:
         array, note = _refined(replace(problem, grid=coarse, initial=array), array)
     air = AIR * float(np.quantile(np.abs(array[::2, ::2, ::2]), 0.99))
     if _mass(_cut(array.copy(), coarse, problem.grid), air) <= NEGLIGIBLE * _mass(array, air):
-        return (), "nothing but air outside the grid"
-    return (*parts, Part(coarse, _cut(array, coarse, hole))), "taken off, from {} x {} x {} voxels".format(*coarse.shape) + note
+        return Surroundings((), "nothing but air outside the grid", inside)
+    note = "taken off, from {} x {} x {} voxels".format(*coarse.shape) + note
+    return Surroundings((*parts, Part(coarse, _cut(array, coarse, hole))), note, inside)
 
 
-def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> NDArray[np.float32]:
-    """Filtered backprojection that goes on beyond the range that the scan covers along z."""
+def _shell(array: NDArray[np.float32], hole: VolumeGrid, grid: VolumeGrid) -> list[Part]:
+    """What lies between a padded grid and the region, in six boxes: projecting their voxels takes less time than leaving out zeros."""
+    room = tuple((m - n) // 2 for m, n in zip(hole.shape, grid.shape, strict=True))
+    parts, first, last = [], [0, 0, 0], list(hole.shape)
+    for axis in (2, 1, 0):
+        ends = room[axis], hole.shape[axis] - room[axis]
+        for low, high in ((0, ends[0]), (ends[1], hole.shape[axis])):
+            first[axis], last[axis] = low, high
+            box = hole.region((first[0], first[1], first[2]), (last[0], last[1], last[2]))
+            parts.append(Part(box, np.ascontiguousarray(array[tuple(slice(a, b) for a, b in zip(first, last, strict=True))])))
+        first[axis], last[axis] = ends
+    return parts
+
+
+def _inside(array: NDArray[np.float32], grid: VolumeGrid) -> NDArray[np.float32]:
+    """What the padded grid's filtered backprojection is within the region; unseen voxels are 0."""
+    part = array[tuple(slice((m - n) // 2, (m + n) // 2) for m, n in zip(array.shape, grid.shape, strict=True))]
+    return np.where(part <= 0.5 * UNSEEN, np.float32(0.0), part)
+
+
+def _averaged(problem: Problem, plan: ParallelPlan, grid: VolumeGrid) -> tuple[Problem, ParallelPlan]:
+    """The problem with pixels and views averaged to what the voxels of a coarse grid can tell apart, and its plan."""
+    d, geometry = problem.geometry.detector, problem.geometry
+    across, along = min(grid.spacing[:2]), grid.spacing[2] * geometry.source_to_detector / geometry.source_radius
+    columns = max(min(d.columns, LEAST), math.ceil(d.columns / max(1.0, PIXEL * across / plan.t_step)))
+    rows = max(min(d.rows, LEAST), math.ceil(d.rows / max(1.0, PIXEL * along / d.row_pitch)))
+    group = max(1, int(TURN * across / (plan.theta_step * geometry.field_of_view_radius)))
+    if geometry.is_circular:  # so that a full circle stays one
+        group = next(n for n in range(group, 0, -1) if geometry.views % n == 0)
+    if float(np.max(np.abs(plan.axial - plan.smooth_axial))) > 0.25 * PIXEL * grid.spacing[2]:
+        group = 1
+    if (group, columns, rows) == (1, d.columns, d.rows):
+        return problem, plan
+    try:
+        scan = AveragedScan(problem.scan, problem.views, geometry, group=group, columns=columns, rows=rows)
+        averaged = ParallelPlan(scan.geometry)
+    except InputError:  # barely half a turn of parallel beams
+        return problem, plan
+    return replace(problem, scan=scan, views=np.arange(scan.geometry.views), geometry=scan.geometry), averaged
+
+
+def _reconstruct(problem: Problem, plan: ParallelPlan, grid: VolumeGrid, *, extend: bool = True) -> NDArray[np.float32]:
+    """Filtered backprojection that, extended, goes on beyond the range that the scan covers along z; else UNSEEN there."""
     backend = problem.backend
     if backend.name != "cpu":  # the projector's GPU does no FBP, another package may
         backend = backends.choose_backend(backends.AUTO, backends.FBP)
     array = FBP.run(replace(problem, grid=grid, backend=backend), _filter(plan, grid)).array
-    _extend(array)
+    if extend:
+        _extend(array)
     return array
 
 
@@ -194,7 +256,7 @@ def _axis(first: float, last: float, spacing: float, low: float, high: float, fa
 def _filter(plan: ParallelPlan, grid: VolumeGrid) -> FBPParameters:
     """A ramp filter that leaves out what the coarse voxels cannot hold."""
     ratio = max(grid.spacing[:2]) / plan.t_step
-    if ratio <= 1.5:
+    if ratio <= 1.7:
         return FBPParameters(fill_value=UNSEEN)
     return FBPParameters(filter_type="Hann", frequency_scaling=min(1.0, 1.5 / ratio), fill_value=UNSEEN)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from MITOReconstructionLib.errors import Diverged, InputError
 from MITOReconstructionLib.methods.fbp import FBP, FBPParameters
 from MITOReconstructionLib.methods.parameters import Parameters, parameter
+from MITOReconstructionLib.methods.registry import Problem
 from MITOReconstructionLib.methods.system import System
 from MITOReconstructionLib.wfbp.plan import ParallelPlan
 
@@ -26,6 +27,7 @@ __all__ = [
     "relaxation",
     "start",
     "start_volume",
+    "wants_fbp",
 ]
 
 RISE = 2.0
@@ -91,6 +93,11 @@ class IterativeParameters(Iterations):
     )  # fmt: skip
 
 
+def wants_fbp(problem: Problem, parameters: IterativeParameters) -> bool:
+    """Whether a run will start from filtered backprojection."""
+    return problem.initial is None and parameters.start == "fbp"
+
+
 def start_volume(system: System, parameters: IterativeParameters) -> NDArray[np.float32]:
     """A new volume to start from, float32, shape grid.shape: the given one, FBP, or zero; the system's report says which.
 
@@ -112,6 +119,9 @@ def start_volume(system: System, parameters: IterativeParameters) -> NDArray[np.
         system.report["start"] = "given"
         return given
     system.report["start"] = parameters.start
+    if system.inside is not None:
+        inside, system.inside = system.inside, None
+        return inside
     if parameters.start == "fbp":
         try:
             ParallelPlan(problem.geometry)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, descend, iterate, iterations, start_volume
+from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, descend, iterate, iterations, start_volume, wants_fbp
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.methods.system import System
 
@@ -35,7 +35,7 @@ def run(problem: Problem, parameters: LandweberParameters) -> Result:
     InputError, WorkError, Cancelled
         As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
-    with System(problem, context=parameters.context) as system:
+    with System(problem, context=parameters.context, start=wants_fbp(problem, parameters)) as system:
         norm = system.norm_squared()
         length = np.float32(parameters.relaxation / norm)
         volume = start_volume(system, parameters)

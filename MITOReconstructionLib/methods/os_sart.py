@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, descend, iterate, iterations, relaxation, start_volume
+from MITOReconstructionLib.methods.iterative import (
+    IterativeParameters,
+    Relaxation,
+    descend,
+    iterate,
+    iterations,
+    relaxation,
+    start_volume,
+    wants_fbp,
+)
 from MITOReconstructionLib.methods.parameters import parameter
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.methods.sums import RowWeights, column_weights
@@ -56,7 +65,7 @@ def run(problem: Problem, parameters: OSSARTParameters) -> Result:
     InputError, WorkError, Cancelled
         As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
-    with System(problem, context=parameters.context, weights=True) as system:
+    with System(problem, context=parameters.context, weights=True, start=wants_fbp(problem, parameters)) as system:
         subsets = ordered_subsets(system.geometry.views, parameters.subsets)
         rows = RowWeights(system)
         columns = column_weights(system, subsets)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, descend, iterate, iterations, start_volume
+from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, descend, iterate, iterations, start_volume, wants_fbp
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
 from MITOReconstructionLib.methods.sums import RowWeights, column_weights
 from MITOReconstructionLib.methods.system import System
@@ -38,7 +38,7 @@ def run(problem: Problem, parameters: SIRTParameters) -> Result:
     InputError, WorkError, Cancelled
         As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
-    with System(problem, context=parameters.context, weights=True) as system:
+    with System(problem, context=parameters.context, weights=True, start=wants_fbp(problem, parameters)) as system:
         rows = RowWeights(system)
         columns = column_weights(system)
         columns *= np.float32(parameters.relaxation)

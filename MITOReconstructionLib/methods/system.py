@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MITOReconstructionLib.errors import InputError
-from MITOReconstructionLib.methods.blocks import read_views, views_per_block
-from MITOReconstructionLib.methods.context import make_context
+from MITOReconstructionLib.methods.blocks import read_together, views_per_block
+from MITOReconstructionLib.methods.context import Surroundings, make_context
 from MITOReconstructionLib.methods.kept import Kept
+from MITOReconstructionLib.methods.narrow import flattened, narrowed
 from MITOReconstructionLib.methods.registry import Problem
 from MITOReconstructionLib.projectors.norm import norm_squared
 from MITOReconstructionLib.projectors.warm import prepare
@@ -35,11 +36,15 @@ class System:
         Whether to take off the data what lies outside the grid; rays that miss the grid then count nothing.
     weights : bool
         Whether the method will weigh the rays, see :attr:`weights`.
+    start : bool
+        Whether the method will start from filtered backprojection, see :attr:`inside`.
 
     Attributes
     ----------
     geometry : ScanGeometry
-        Of the views that see the grid; indices of views count within it.
+        Of the views that see the grid, and of the columns on which it falls; indices of views count within it.
+    inside : float32, shape grid.shape, or None
+        The grid's filtered backprojection, where the surroundings took it anyway.
     report : dict
         JSON-ready facts.
     tick : callable
@@ -54,7 +59,7 @@ class System:
         When no view sees the grid.
     """
 
-    def __init__(self, problem: Problem, *, context: bool, weights: bool = False) -> None:
+    def __init__(self, problem: Problem, *, context: bool, weights: bool = False, start: bool = False) -> None:
         self.problem = problem
         self.grid, self.backend, self.monitor = problem.grid, problem.backend, problem.monitor
         seen = np.flatnonzero(problem.geometry.views_seeing(self.grid.minimum, self.grid.maximum))
@@ -64,13 +69,16 @@ class System:
             )
         prepare(self.backend, self.monitor)
         self.index = problem.views[seen]
-        self.geometry = problem.geometry if len(seen) == len(problem.views) else problem.geometry.select(seen)
+        geometry = problem.geometry if len(seen) == len(problem.views) else problem.geometry.select(seen)
+        self._columns, self.geometry = narrowed(geometry, self.grid)
         self.report: dict[str, Any] = {"views": len(seen)}
         self.tick: Callable[[float], object] = lambda share: None
         self._kept: list[Kept] = []
         self._data: Kept | None = None
         self._ones: Floats | None = None
-        self._context, self.report["context"] = make_context(problem, self.geometry) if context else ((), "off")
+        around = make_context(problem, geometry, start=start) if context else Surroundings((), "off")
+        self._context, self.report["context"], self.inside = around
+        del around
         try:
             self.weights = self.keep("weights", self._row_weights) if weights else None
             if self._context:
@@ -132,6 +140,10 @@ class System:
         """Add A' y of some views to a volume."""
         self.backend.back(projections, self.grid, self.geometry, volume, views=index, accumulate=True, report=self._check)
 
+    def add_flat_adjoint(self, projections: Floats, index: Index, volume: Floats) -> None:
+        """As :meth:`add_adjoint`, to a volume on the :func:`~MITOReconstructionLib.methods.narrow.flattened` grid."""
+        self.backend.back(projections, flattened(self.grid), self.geometry, volume, views=index, accumulate=True, report=self._check)
+
     def blocks(self, index: Index | None = None) -> Iterator[Index]:
         """Indices of views, a block at a time; by default all views."""
         chosen = np.arange(self.geometry.views) if index is None else index
@@ -156,7 +168,7 @@ class System:
         InputError
             When a projection holds a NaN or an infinity, naming its view.
         """
-        return read_views(self.problem.scan, self.index[index], out) if self._data is None else self._data.read(index, out)
+        return self._measured(index, out) if self._data is None else self._data.read(index, out)
 
     def add_gradient(
         self, volume: Floats, out: Floats, index: Index | None = None, weigh: Callable[[Index, Floats], object] | None = None
@@ -200,11 +212,16 @@ class System:
     def _check(self, _: float) -> None:
         self.monitor.check()
 
+    def _measured(self, index: Index, out: Floats) -> Floats:
+        return read_together(self.problem.scan, self.index[index], out, self._columns)
+
     def _without_context(self, index: Index, out: Floats) -> None:
         """The measured projections less the context's; zero where a ray misses the grid."""
-        read_views(self.problem.scan, self.index[index], out)
+        self._measured(index, out)
+        around = np.zeros_like(out)
         for grid, array in self._context:
-            out -= self.backend.forward(array, grid, self.geometry, views=index, report=self._check)
+            self.backend.forward(array, grid, self.geometry, around, views=index, accumulate=True, report=self._check)
+        out -= around
         met = self._lengths(index) if self.weights is None else self.weights.read(index, np.empty_like(out))
         out[met <= 0.0] = 0.0
 
@@ -216,9 +233,10 @@ class System:
 
     def _lengths(self, index: Index, out: Floats | None = None) -> Floats:
         """The length in mm that rays have within the grid, A 1."""
+        flat = flattened(self.grid)
         if self._ones is None:
-            self._ones = np.ones(self.grid.shape, dtype=np.float32)
-        return self.forward(self._ones, index, out)
+            self._ones = np.ones(flat.shape, dtype=np.float32)
+        return self.backend.forward(self._ones, flat, self.geometry, out, views=index, report=self._check)
 
 
 def _square(array: Floats) -> float:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from MITOReconstructionLib.methods.iterative import IterativeParameters, Relaxation, iterate, iterations, relaxation, start, start_volume
+from MITOReconstructionLib.methods.iterative import (
+    IterativeParameters,
+    Relaxation,
+    iterate,
+    iterations,
+    relaxation,
+    start,
+    start_volume,
+    wants_fbp,
+)
 from MITOReconstructionLib.methods.os_sart import ordered_subsets
 from MITOReconstructionLib.methods.parameters import parameter
 from MITOReconstructionLib.methods.registry import Method, Problem, Result, register
@@ -56,7 +65,7 @@ def run(problem: Problem, parameters: TVParameters) -> Result:
     InputError, WorkError, Cancelled
         As :class:`System` and :func:`iterate`, and :meth:`Scan.read` of the projections.
     """
-    with System(problem, context=parameters.context) as system:
+    with System(problem, context=parameters.context, start=wants_fbp(problem, parameters)) as system:
         norm = system.norm_squared()
         subsets = ordered_subsets(system.geometry.views, parameters.subsets)
         threshold = parameters.weight * _scale(system)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from MITOReconstructionLib.geometry import ScanGeometry, VolumeGrid
 
-__all__ = ["Layout", "Plan", "Scratch", "View", "make_plan"]
+__all__ = ["Layout", "Plan", "Scratch", "View", "columns_seeing", "make_plan"]
 
 
 class Layout(NamedTuple):
@@ -90,12 +90,16 @@ def make_plan(geometry: ScanGeometry, grid: VolumeGrid, index: NDArray[np.intp])
     cone = np.hypot(1.0, d.row_centres() / reach[:, None]).astype(np.float32)
     angles = geometry.angles[index]
     sines, cosines = np.sin(angles), np.cos(angles)
-    return Plan(layout, sines, cosines, geometry.axial_positions[index], _columns(geometry, grid, sines, cosines), cone)
+    return Plan(layout, sines, cosines, geometry.axial_positions[index], columns_seeing(geometry, grid, index), cone)
 
 
-def _columns(geometry: ScanGeometry, grid: VolumeGrid, sines: NDArray[np.float64], cosines: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The columns between the outermost projections of the grid's four edges along z; all of them where one is behind the source."""
+def columns_seeing(geometry: ScanGeometry, grid: VolumeGrid, index: NDArray[np.intp]) -> NDArray[np.int64]:
+    """First and last (exclusive) of the columns on which a grid may fall in the views ``index``, shape (n, 2).
+
+    They lie between the outermost projections of its four edges along z; all of them where one is behind the source.
+    """
     d = geometry.detector
+    sines, cosines = np.sin(geometry.angles[index]), np.cos(geometry.angles[index])
     ranges = np.tile(np.array([0, d.columns]), (len(sines), 1))
     x, y = (edge.ravel() for edge in np.meshgrid(*((grid.minimum[axis], grid.maximum[axis]) for axis in (0, 1))))
     across = cosines[:, None] * x + sines[:, None] * y

@@ -119,6 +119,33 @@ class Scan:
         self._check_finite(block, first)
         return block
 
+    def read_columns(self, first: int, last: int, columns: tuple[int, int], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """As :meth:`read`, only the columns ``columns[0]`` to ``columns[1]`` (exclusive); values in others are not looked at.
+
+        Raises
+        ------
+        InputError
+            As :meth:`read`, and when the columns lie outside of the detector.
+        """
+        low, high = columns
+        if not 0 <= low <= high <= self.projections.shape[1]:
+            raise InputError(
+                "columns",
+                expected=f"a range within 0 to {self.projections.shape[1]}",
+                found=f"{low} to {high}",
+                remedy="Choose columns of this detector.",
+            )
+        if self._file is None or not 0 <= first <= last <= self.geometry.views:
+            out = block_to_fill(out, (last - first, high - low, *self.projections.shape[2:])) if last >= first else out
+            part = self.read(first, last)[:, low:high]
+            if out is None:
+                return part
+            out[...] = part
+            return out
+        block = self._file.read(first, last, out, columns)
+        self._check_finite(block, first, low)
+        return block
+
     def stamp(self) -> Hashable:
         """What stays the same as long as nobody has changed the projections' file; None of projections in memory.
 
@@ -146,7 +173,7 @@ class Scan:
         block = self.read(index, index + 1)
         return block.reshape(block.shape[1:])
 
-    def _check_finite(self, block: NDArray[np.float32], first: int) -> None:
+    def _check_finite(self, block: NDArray[np.float32], first: int, left: int = 0) -> None:
         values = block.reshape(len(block), math.prod(block.shape[1:]))
         with np.errstate(invalid="ignore"):
             finite = np.isfinite(values.max(axis=1)) & np.isfinite(values.min(axis=1))  # quicker than a sum; both give NaN for a NaN
@@ -157,7 +184,7 @@ class Scan:
             raise InputError(
                 f"{where}: view {first + offset}",
                 expected="finite line integrals",
-                found=f"{block[offset, column, row]} in {len(bad)} pixels, the first at column {column}, row {row}",
+                found=f"{block[offset, column, row]} in {len(bad)} pixels, the first at column {left + column}, row {row}",
                 remedy="Repair the view (for example from its neighbours), or leave it out of the view range.",
             )
 

@@ -10,6 +10,7 @@ import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,9 @@ class ArrayFile:
         """Bytes of the whole file, header and data."""
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
-    def read(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    def read(
+        self, first: int, last: int, out: NDArray[np.float32] | None = None, columns: tuple[int, int] | None = None
+    ) -> NDArray[np.float32]:
         """Read the items ``first`` to ``last`` (exclusive) along the first axis as native float32.
 
         The data pass through a buffer of the caller's or of this call; no page of the file stays mapped, so that
@@ -54,7 +57,9 @@ class ArrayFile:
         ----------
         first, last : int
             Range within 0..shape[0].
-        out : float32 array of shape (last - first, *shape[1:]), C order, optional
+        out : float32 array of the shape that is read, C order, optional
+        columns : (int, int), optional
+            First and last (exclusive) along the second axis; all by default.
 
         Raises
         ------
@@ -65,8 +70,9 @@ class ArrayFile:
         -----
         A float64 value beyond the range of float32 becomes infinite.
         """
-        shape = (last - first, *self.shape[1:])
-        item = math.prod(self.shape[1:])
+        low, high = columns or (0, self.shape[1])
+        shape = (last - first, high - low, *self.shape[2:])
+        column = math.prod(self.shape[2:]) * self.dtype.itemsize
         out = block_to_fill(out, shape)
         direct = self.dtype == np.dtype(np.float32)
         buffer = out.reshape(-1) if direct else np.empty(math.prod(shape), dtype=self.dtype)
@@ -74,19 +80,23 @@ class ArrayFile:
             with self.path.open("rb", buffering=0) as file:
                 if self.header and file.read(self.offset) != self.header:
                     raise _replaced(self)
-                file.seek(self.offset + first * item * self.dtype.itemsize)
-                view = memoryview(buffer.view(np.uint8).data)
-                while len(view):
-                    count = file.readinto(view)
-                    if not count:
-                        raise _truncated(self)
-                    view = view[count:]
+                pieces = [buffer] if high - low == self.shape[1] else np.split(buffer, last - first) if last > first else []
+                for number, piece in enumerate(pieces):
+                    file.seek(self.offset + ((first + number) * self.shape[1] + low) * column)
+                    self._fill(file, memoryview(piece.view(np.uint8).data))
         except OSError as error:
             raise _lost(self, error) from error
         if not direct:
             with np.errstate(all="ignore"):
                 out[...] = buffer.reshape(shape)
         return out
+
+    def _fill(self, file: IO[bytes], view: memoryview) -> None:
+        while len(view):
+            count = file.readinto(view)  # type: ignore[attr-defined]
+            if not count:
+                raise _truncated(self)
+            view = view[count:]
 
     def whole(self) -> int:
         """Items along the first axis that are there whole, as long as the file is now; an InputError when it is gone."""
