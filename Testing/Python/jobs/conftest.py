@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from job_grids import GRID_CUBIC
 
-from MITOReconstructionLib import Scan, ScanGeometry, VolumeGrid, mito_geometry, open_scan
+from MITOReconstructionLib import Scan, ScanGeometry, mito_geometry, open_scan
 from MITOReconstructionLib.methods import registry
 from MITOReconstructionLib.scan.line_integrals import project
 from MITOReconstructionLib.scan.shapes import Ellipsoid, Phantom
 from MITOReconstructionLib.scan.writing import write_sample
 
 BALL = Phantom("ball", (Ellipsoid((10.0, -10.0, 0.0), (50.0, 45.0, 40.0), 0.02),))
-GRID = VolumeGrid((0.0, -20.0, -6.0), (20.0, 0.0, 6.0), (5, 4, 3))
 
 SparseSample = Callable[..., Scan]
 
@@ -32,9 +32,6 @@ def ball(tmp_path_factory: pytest.TempPathFactory) -> Scan:
     geometry = mito_geometry(12, turns=2.0, centre=0.0)
     folder = tmp_path_factory.mktemp("samples") / "ball"
     return open_scan(write_sample(folder, geometry, GRID_CUBIC, [project(BALL, geometry)]))
-
-
-GRID_CUBIC = VolumeGrid((-40.0, -40.0, -20.0), (40.0, 40.0, 20.0), (16, 16, 8))
 
 
 @pytest.fixture

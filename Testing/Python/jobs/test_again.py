@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GRID
+from job_grids import GRID
 
 from MITOReconstructionLib import Scan, Volume
 from MITOReconstructionLib.errors import InputError

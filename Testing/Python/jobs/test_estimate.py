@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GRID
+from job_grids import GRID
 
 from MITOReconstructionLib import InputError, Scan, ScanGeometry, VolumeGrid, mito_geometry, reconstruct
 from MITOReconstructionLib.jobs import Job, estimate, machine

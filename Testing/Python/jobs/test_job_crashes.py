@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import GRID, GRID_CUBIC
+from job_grids import GRID, GRID_CUBIC
 
 from MITOReconstructionLib import Scan
 from MITOReconstructionLib.errors import WorkError

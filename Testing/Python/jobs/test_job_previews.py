@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GRID, GRID_CUBIC
+from job_grids import GRID, GRID_CUBIC
 
 from MITOReconstructionLib import Scan, VolumeGrid
 from MITOReconstructionLib.errors import InputError, WorkError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from conftest import GRID
+from job_grids import GRID
 
 from MITOReconstructionLib import Scan
 from MITOReconstructionLib.errors import InputError

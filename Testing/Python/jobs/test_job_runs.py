@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GRID
+from job_grids import GRID
 
 from MITOReconstructionLib import Scan, reconstruct
 from MITOReconstructionLib.errors import Cancelled, InputError, MissingPackageError, MITOError, WorkError
