@@ -42,7 +42,7 @@ def test_coarse_views_are_taken_one_by_one() -> None:
     grid = VolumeGrid.from_bounds((-100, -100, -30), (100, 100, 30), spacing=1.0)
     few = mito_geometry(24, centre=0.0, turns=2.0, pitch=20.0)
     assert beams_together(beam_tables(ParallelPlan(few)), grid, few.detector.rows) == (1, 1)
-    for views, together in ((120, 1), (360, 2)):
+    for views, together in ((120, 1), (360, 4)):
         angles, detector = np.arange(views) * 2 * np.pi / views, Detector(128, 128, -256.0, 256.0, -256.0, 256.0)
         circle = ScanGeometry(angles, np.zeros(views), 1000.0, 500.0, detector)
         assert beams_together(beam_tables(ParallelPlan(circle)), grid, detector.rows)[0] == together
