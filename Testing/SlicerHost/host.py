@@ -213,7 +213,7 @@ class Host:
             self.qt_application.processEvents()
         self.qt_application.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
 
-    def wait_until(self, predicate: Callable[[], Any], seconds: float = 10.0) -> Any:
+    def wait_until(self, predicate: Callable[[], Any], seconds: float = 300.0) -> Any:
         """Process events until something is so; what it is.
 
         Raises
