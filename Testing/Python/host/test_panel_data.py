@@ -137,6 +137,7 @@ def test_reload_while_it_runs(host: Host, widget: Any, loaded: Any) -> None:
     loaded.reconstruction.start_button.click()
     job = loaded.session.job
     fresh = host.reload("MITOReconstruction")
+    assert job.wait(300)  # by then, unless kernels are yet to be compiled
     assert job.state in ("cancelled", "done")
     assert widget.panel is None
     assert fresh.panel is not loaded
