@@ -97,6 +97,7 @@ def test_views_are_announced_before_they_are_read(monkeypatch: pytest.MonkeyPatc
     geometry = uneven()
     view_bytes = 4 * geometry.detector.columns * geometry.detector.rows
     monkeypatch.setattr(stream_module, "AHEAD_BYTES", 50 * view_bytes)
+    monkeypatch.setattr(stream_module, "ThreadPoolExecutor", lambda _threads, name: ThreadPoolExecutor(1, name))  # in the order asked for
     told: list[tuple[str, int, int]] = []
     monkeypatch.setattr(Scan, "announce", lambda scan, first, last: told.append(("announced", first, last)))
     read = Scan.read
