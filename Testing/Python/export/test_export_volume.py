@@ -322,8 +322,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     path = tmp_path / "a.nrrd"
     path.write_text("old")
     program = textwrap.dedent(f"""
-        from pathlib import Path
-        import numpy as np
+        import resource, numpy as np
         from MITOReconstructionLib.errors import WorkError
         from MITOReconstructionLib.export import save_volume
         from MITOReconstructionLib.geometry import VolumeGrid
