@@ -19,10 +19,13 @@ from MITOReconstructionLib.jobs.task import Task
 from MITOReconstructionLib.monitor import Monitor
 from MITOReconstructionLib.version import __version__
 
-__all__ = ["CONNECT", "connected", "require_folders", "require_versions", "require_workers"]
+__all__ = ["CONNECT", "FIRST_WORKER", "connected", "require_folders", "require_versions", "require_workers"]
 
 CONNECT = 10.0
-"""Seconds that the scheduler has to answer, and then a first worker to be there."""
+"""Seconds that the scheduler has to answer."""
+
+FIRST_WORKER = 10.0
+"""Seconds that a first worker has to be there."""
 
 POLL = 0.05
 
@@ -83,8 +86,8 @@ def _require_answer(scheduler: str, monitor: Monitor) -> None:
 
 
 def require_workers(client: Any, monitor: Monitor) -> list[str]:
-    """Addresses of the workers; an InputError where there is none for :data:`CONNECT` seconds."""
-    deadline = time.monotonic() + CONNECT
+    """Addresses of the workers; an InputError where there is none for :data:`FIRST_WORKER` seconds."""
+    deadline = time.monotonic() + FIRST_WORKER
     while not (workers := list(client.scheduler_info()["workers"])):
         monitor.check()
         if time.monotonic() > deadline:

@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from local_cluster import Cluster, start_cluster
+
+SLOW = hypothesis.HealthCheck.too_slow
+hypothesis.settings.register_profile("the same on every machine", deadline=None, derandomize=True, suppress_health_check=[SLOW])
+hypothesis.settings.load_profile("the same on every machine")
 
 VIEWS, COLUMNS, ROWS = 6, 4, 3
 ANGLES = 5.0 + np.arange(VIEWS)  # passes 2 pi, is stored modulo
@@ -117,7 +122,7 @@ def cluster(running_cluster: Cluster) -> Cluster:
     from distributed import Client
 
     with Client(running_cluster.address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=300)
     return running_cluster
 
 

@@ -43,7 +43,7 @@ class Cluster(NamedTuple):
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        assert psutil.wait_procs(processes, timeout=10)[1] == []
+        assert psutil.wait_procs(processes, timeout=300)[1] == []
 
 
 def start_cluster(folder: Path, workers: int) -> Cluster:

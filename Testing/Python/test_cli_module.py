@@ -212,7 +212,7 @@ def test_stopped_it_leaves_what_was_there(sample: Path, tmp_path: Path, number: 
             assert line
         time.sleep(0.1)
         child.send_signal(number)
-        _, errors = child.communicate(timeout=20)
+        _, errors = child.communicate(timeout=300)
     assert child.returncode == status
     assert errors == ("cancelled; nothing half-written was left behind\n" if status == 130 else "")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("volume.nrrd", "old")]

@@ -52,6 +52,7 @@ from {package.name}.wfbp.kernels import kernel
 print(kernel())
 """
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # called.py is written twice, maybe within the second that Python tells apart
     environment["PYTHONPATH"] = os.pathsep.join([str(package.parent), str(Path(__file__).parents[2])])
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return int(done.stdout)

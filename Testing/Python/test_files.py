@@ -318,14 +318,14 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_another_writ
             assert process.stdout.readline() == b"writing\n"
         assert len(list(tmp_path.iterdir())) == len(near_misses) + 3
         killed.kill()
-        killed.wait(60)
+        killed.wait(300)
         with write(target) as temporary:
             if temporary.is_dir():
                 (temporary / "part").write_text("whole")
         assert target.exists()
         assert len(list(tmp_path.iterdir())) == len(near_misses) + 3  # the target, and those of the two that live
         elsewhere.stdin.close()
-        assert elsewhere.wait(60) == 0
+        assert elsewhere.wait(300) == 0
     for name in near_misses:
         assert (tmp_path / name).is_dir()
 

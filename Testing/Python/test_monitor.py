@@ -16,12 +16,13 @@ from MITOReconstructionLib.monitor import Monitor, Progress
 
 def test_reports_arrive_in_order_with_their_time():
     reports: list[Progress] = []
+    begin = time.monotonic()
     monitor = Monitor(reports.append)
     monitor.report("filter", 0.25)
     time.sleep(0.01)
     monitor.report("iterate", 0.5, iteration=3, residual=0.125)
     assert [(r.step, r.fraction, r.iteration, r.residual) for r in reports] == [("filter", 0.25, None, None), ("iterate", 0.5, 3, 0.125)]
-    assert 0.0 <= reports[0].seconds < reports[1].seconds <= monitor.seconds < 5.0
+    assert 0.0 <= reports[0].seconds < reports[1].seconds <= monitor.seconds <= time.monotonic() - begin
 
 
 @pytest.mark.parametrize(
@@ -87,9 +88,9 @@ def test_another_thread_stops_a_run():
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(300)
     monitor.cancel()
-    thread.join(10)
+    thread.join(300)
     assert not thread.is_alive()
     assert ended == ["The run was cancelled."]
     assert steps < 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import sys
 import tempfile
@@ -39,6 +40,9 @@ NODE_CLASSES = (
 )
 """Classes that the application's modules register besides those of their logics."""
 
+MOST_GARBAGE = 5000
+"""New objects after which the host looks for garbage."""
+
 _MISSING = object()
 _RUNNING: list[Host] = []
 
@@ -70,6 +74,7 @@ class Host:
         self.scene = slicer.vtkMRMLScene()
         self.use_palette("light")
         _RUNNING.append(self)
+        gc.disable()  # objects of Qt must not be deleted by a thread that happens to collect garbage; the host does it in this one
         try:
             self._install()
         except BaseException:
@@ -214,8 +219,10 @@ class Host:
         for _ in range(3):
             self.qt_application.processEvents()
         self.qt_application.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
+        if gc.get_count()[0] > MOST_GARBAGE:
+            gc.collect(1)
 
-    def wait_until(self, predicate: Callable[[], Any], seconds: float = 10.0) -> Any:
+    def wait_until(self, predicate: Callable[[], Any], seconds: float = 300.0) -> Any:
         """Process events until something is so; what it is.
 
         Raises
@@ -296,6 +303,8 @@ class Host:
         self.samples.clear()
         QtCore.qInstallMessageHandler(None)
         self._folder.cleanup()
+        gc.collect()
+        gc.enable()
 
 
 def _restore(place: Any, name: str, value: Any) -> None:

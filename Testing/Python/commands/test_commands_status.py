@@ -179,7 +179,7 @@ def test_a_signal_is_130_and_leaves_nothing(tmp_path, program, one_error, sample
         while run.poll() is None and "filtered backprojection" not in (watched.read_text() if watched.exists() else ""):
             time.sleep(0.002)
         run.send_signal(getattr(signal, name))
-        out, err = run.communicate(timeout=60)
+        out, err = run.communicate(timeout=300)
     one_error(type("Outcome", (), {"status": run.returncode, "out": out, "err": err}), 130, "cancelled")
     assert left_in(tmp_path) == ["progress.jsonl"]
     last = json.loads(watched.read_text().splitlines()[-1])

@@ -23,7 +23,7 @@ def values_on(grid: VolumeGrid) -> np.ndarray:
     return np.arange(grid.size, dtype=np.float32).reshape(grid.shape)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.tuples(lengths, lengths, lengths), st.tuples(sides, sides, sides), st.tuples(counts, counts, counts))
 def test_any_grid_comes_back(tmp_path_factory: pytest.TempPathFactory, low: tuple, side: tuple, shape: tuple) -> None:
     grid = VolumeGrid(low, tuple(a + d * n for a, d, n in zip(low, side, shape, strict=True)), shape)
@@ -43,7 +43,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.dictionaries(st.text(), values, max_size=5))
 def test_any_pairs_come_back(pairs: dict) -> None:
     text = "\n".join(["NRRD0004", *key_value_lines(pairs)]) + "\n\n"

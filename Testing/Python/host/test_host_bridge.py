@@ -148,7 +148,7 @@ def test_timers(host: Host, qt) -> None:
     timer.connect("timeout()", lambda: got.append("timer"))
     timer.start()
     qt.QTimer.singleShot(2, lambda: got.append("shot"))
-    host.wait_until(lambda: len(got) == 2, 2)
+    host.wait_until(lambda: len(got) == 2)
     assert sorted(got) == ["shot", "timer"]
     with pytest.raises(TimeoutError):
         host.wait_until(lambda: False, 0.02)

@@ -78,7 +78,7 @@ def logs(host: Host, panel: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     from MITOReconstructionLib.scan.phantoms import cylinder
 
     monkeypatch.setattr("MITOReconstructionLib.session.simulating.make_phantom", lambda _name: cylinder(40.0))
-    monkeypatch.setattr("MITOReconstructionLib.panels.data.SCALES", (120.0, 100.0, 40.0))
+    monkeypatch.setattr("MITOReconstructionLib.panels.data.SCALES", (120.0, 100.0, 6.0))  # the last one takes seconds
     assert slicer.app.defaultScenePath in panel.data.log_button.toolTip  # as long as nothing was chosen
     host.answers.give("QFileDialog.getExistingDirectory", str(tmp_path / "logs"))
     panel.data.log_button.click()
@@ -94,7 +94,7 @@ def test_logs_are_simulated_loaded_and_kept(host: Host, panel: Any, logs: Path) 
         panel.data.simulate_button.click()
         assert (panel.data.simulate_button.enabled, panel.data.cancel_button.visible) == (False, True)
         assert not panel.reconstruction.start_button.enabled
-        host.wait_until(lambda: panel.session.job is None, 120)
+        host.wait_until(lambda: panel.session.job is None)
         assert panel.data.status.text == f"{name} is loaded."
         assert panel.data.folder.currentPath == str(logs / name)
         assert (panel.data.simulate_button.enabled, panel.data.cancel_button.visible) == (True, False)
@@ -114,7 +114,7 @@ def test_a_simulation_is_cancelled(host: Host, panel: Any, logs: Path) -> None:
     panel.data.size.currentIndex = 2
     panel.data.simulate_button.click()
     panel.data.cancel_button.click()
-    host.wait_until(lambda: panel.session.job is None, 60)
+    host.wait_until(lambda: panel.session.job is None)
     assert panel.data.status.text == "Cancelled"
     assert list(logs.glob("*")) == []
 
@@ -128,7 +128,7 @@ def test_closing_the_scene_forgets_the_scan(host: Host, loaded: Any) -> None:
     assert not loaded.projections.widget.enabled
     assert not loaded.projections.timer.active
     assert not loaded.reconstruction.start_button.enabled
-    host.wait_until(lambda: gc.collect() is not None and scan() is None, 10)
+    host.wait_until(lambda: gc.collect() is not None and scan() is None)
     loaded.data.load_button.click()
     assert loaded.session.scan is not None
 
@@ -137,13 +137,14 @@ def test_reload_while_it_runs(host: Host, widget: Any, loaded: Any) -> None:
     loaded.reconstruction.start_button.click()
     job = loaded.session.job
     fresh = host.reload("MITOReconstruction")
+    assert job.wait(300)  # by then, unless kernels are yet to be compiled
     assert job.state in ("cancelled", "done")
     assert widget.panel is None
     assert fresh.panel is not loaded
     assert fresh.panel.data.folder.currentPath == loaded.data.folder.currentPath
     fresh.panel.data.load_button.click()
     fresh.panel.reconstruction.start_button.click()
-    host.wait_until(lambda: fresh.panel.session.job is None, 60)
+    host.wait_until(lambda: fresh.panel.session.job is None)
     assert [node.GetName() for node in fresh.panel.session.results()] == ["fbp"]
 
 

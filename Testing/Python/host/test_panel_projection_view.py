@@ -325,7 +325,7 @@ def test_a_sample_that_cannot_be_read_at_all_leaves_nothing(host: Host, loaded: 
 def test_the_scan_is_closed_while_it_plays(host: Host, loaded: Any, view: Any) -> None:
     part = loaded.projections
     part.play_button.click()
-    host.wait_until(lambda: loaded.session.shown.view > 0, 20)
+    host.wait_until(lambda: loaded.session.shown.view > 0)
     host.close_scene()
     assert not part.timer.active
     assert view.mrmlSliceCompositeNode().GetBackgroundVolumeID() is None

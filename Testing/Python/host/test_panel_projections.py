@@ -38,7 +38,7 @@ def test_play_and_pause(host: Host, loaded: Any) -> None:
     part.speed.value = 500
     part.play_button.click()
     assert part.play_button.text == "Pause"
-    host.wait_until(lambda: 10 < shown.view < 125, 20)  # past the end it goes on from the beginning
+    host.wait_until(lambda: 10 < shown.view < 125)  # past the end it goes on from the beginning
     part.play_button.click()
     assert part.play_button.text == "Play"
     view = shown.view

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 
 from SlicerHost import Host
 
+from MITOReconstructionLib.jobs import Job
 from MITOReconstructionLib.jobs import preview as preview_module
 from MITOReconstructionLib.methods import methods
 
@@ -41,7 +45,21 @@ def press(panel: Any, row: int) -> None:
 
 
 def finish(host: Host, panel: Any) -> None:
-    host.wait_until(lambda: panel.session.job is None, 120)
+    host.wait_until(lambda: panel.session.job is None)
+
+
+@contextlib.contextmanager
+def held_ends() -> Iterator[threading.Event]:
+    """No run that works in a thread ends until this is set."""
+    ends, end = threading.Event(), Job._end
+
+    def later(job: Job, *what: Any) -> None:
+        assert threading.current_thread() is threading.main_thread() or ends.wait(300)
+        end(job, *what)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Job, "_end", later)
+        yield ends
 
 
 @pytest.fixture
@@ -59,13 +77,15 @@ def test_runs_wait_for_their_turn(host: Host, loaded: Any) -> None:
     start(loaded, "fbp")
     start(loaded, "fbp")
     assert column(loaded, NAME) == ["landweber (cylinder)", "fbp (cylinder)", "fbp 2 (cylinder)"]
-    host.wait_until(lambda: "residual" in loaded.reconstruction.status.text, 120)
+    host.wait_until(lambda: "residual" in loaded.reconstruction.status.text)
     assert column(loaded, STATE)[0].startswith("running, ")
     assert column(loaded, STATE)[1:] == ["waiting", "waiting"]
     press(loaded, 1)
     assert column(loaded, STATE)[1] == "cancelled"
-    loaded.reconstruction.cancel_button.click()
-    assert column(loaded, STATE)[0] == "cancelling"
+    with held_ends() as ends:
+        loaded.reconstruction.cancel_button.click()
+        assert column(loaded, STATE)[0] == "cancelling"
+        ends.set()
     finish(host, loaded)
     assert column(loaded, STATE) == ["cancelled", "cancelled", "done"]
     assert [queue.table.cellWidget(row, BUTTON).text for row in range(3)] == ["Remove"] * 3
@@ -123,7 +143,7 @@ def test_two_scans_in_one_queue(host: Host, loaded: Any, sample: Path, tmp_path:
 def test_landweber_in_either_place_is_cancelled(host: Host, loaded: Any, process: bool) -> None:
     loaded.reconstruction.process.checked = process
     run = start(loaded, "landweber", iterations=100000)
-    host.wait_until(lambda: len(run.residuals) > 1, 120)
+    host.wait_until(lambda: len(run.residuals) > 1)
     press(loaded, 0)
     finish(host, loaded)
     assert (column(loaded, STATE), loaded.session.results()) == (["cancelled"], [])
@@ -150,12 +170,12 @@ def test_a_preview_is_shown_and_goes(host: Host, loaded: Any, process: bool) -> 
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
     loaded.reconstruction.process.checked = process
     run = start(loaded, "landweber", iterations=100000)
-    node = host.wait_until(lambda: run.preview and run.preview.node, 120)
-    host.wait_until(lambda: red.GetBackgroundVolumeID() == node.GetID(), 10)
+    node = host.wait_until(lambda: run.preview and run.preview.node)
+    host.wait_until(lambda: red.GetBackgroundVolumeID() == node.GetID())
     assert node.GetName() == "landweber (preview)"
     assert slicer.util.arrayFromVolume(node).max() > 0
     early = int(node.GetAttribute("MITO.iteration"))
-    host.wait_until(lambda: int(node.GetAttribute("MITO.iteration")) > early, 60)
+    host.wait_until(lambda: int(node.GetAttribute("MITO.iteration")) > early)
     assert run.preview.node is node
     assert loaded.session.results() == [first]
     loaded.reconstruction.cancel_button.click()
@@ -169,8 +189,9 @@ def test_a_preview_is_shown_and_goes(host: Host, loaded: Any, process: bool) -> 
 def test_the_result_takes_the_place_of_the_preview(host: Host, loaded: Any) -> None:
     import slicer
 
-    run = start(loaded, "landweber", iterations=150)
-    host.wait_until(lambda: run.preview, 120)
+    run = start(loaded, "landweber", iterations=100000)
+    host.wait_until(lambda: run.preview)
+    run.job.finish()
     finish(host, loaded)
     assert [node.GetName() for node in loaded.session.results()] == ["landweber"]
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
@@ -188,7 +209,7 @@ def test_previews_are_not_made_where_none_are_wanted(host: Host, loaded: Any) ->
     part.previews.value = 0
     part.start_button.click()
     run = loaded.session.runs[0]
-    host.wait_until(lambda: len(run.residuals) > 5, 120)
+    host.wait_until(lambda: len(run.residuals) > 5)
     assert run.preview is None
     assert run.job._monitor._preview is None
     part.cancel_button.click()
@@ -201,7 +222,7 @@ def test_closing_the_scene_while_a_preview_is_shown(host: Host, loaded: Any) -> 
 
     run = start(loaded, "landweber", iterations=100000)
     start(loaded, "fbp")
-    host.wait_until(lambda: run.preview, 120)
+    host.wait_until(lambda: run.preview)
     host.close_scene()
     finish(host, loaded)
     assert [entry.state for entry in loaded.session.runs] == ["cancelled", "cancelled"]
@@ -214,7 +235,7 @@ def test_a_preview_is_not_saved_with_the_scene(host: Host, loaded: Any, tmp_path
     import slicer
 
     run = start(loaded, "landweber", iterations=100000)
-    host.wait_until(lambda: run.preview, 120)
+    host.wait_until(lambda: run.preview)
     host.save_scene(tmp_path / "scene.mrb")
     loaded.reconstruction.cancel_button.click()
     finish(host, loaded)
@@ -232,12 +253,12 @@ def test_the_residuals_are_plotted_live(host: Host, loaded: Any, tmp_path: Path)
     before, queue = manager.layout, loaded.reconstruction.queue
     run = start(loaded, "landweber", iterations=100000)
     assert not queue.plot_button.enabled
-    host.wait_until(lambda: queue.plot_button.enabled, 120)
+    host.wait_until(lambda: queue.plot_button.enabled)
     queue.plot_button.click()
     assert manager.plotViewCount == 1
     assert manager.plotWidget(0).mrmlPlotViewNode().GetPlotChartNode() is run.plot.chart
     few = len(run.plot.values)
-    host.wait_until(lambda: len(run.plot.values) > few + 3, 60)
+    host.wait_until(lambda: len(run.plot.values) > few + 3)
     numbers, residuals = zip(*run.plot.values, strict=True)
     assert list(numbers) == list(range(1, len(numbers) + 1))
     assert residuals[0] > residuals[-1] > 0
@@ -287,7 +308,7 @@ def test_closing_the_scene_while_residuals_are_plotted(host: Host, loaded: Any) 
 
     before, queue = slicer.app.layoutManager().layout, loaded.reconstruction.queue
     start(loaded, "landweber", iterations=100000)
-    host.wait_until(lambda: queue.plot_button.enabled, 120)
+    host.wait_until(lambda: queue.plot_button.enabled)
     queue.plot_button.click()
     host.close_scene()
     finish(host, loaded)

@@ -37,7 +37,7 @@ def enabled(panel: Any) -> set[str]:
 
 
 def estimate(host: Host, panel: Any) -> Any:
-    return host.wait_until(lambda: panel.reconstruction.estimate.known, 60)
+    return host.wait_until(lambda: panel.reconstruction.estimate.known)
 
 
 def node(panel: Any) -> Any:
@@ -161,7 +161,7 @@ def test_the_estimate_follows_box_and_views(host: Host, loaded: Any) -> None:
     assert estimate(host, loaded).views == lower.views - 40
     assert loaded.regions.estimate.text == loaded.reconstruction.estimate.status.text != ""
     loaded.regions.views.widget.setValues(0.0, 2.0)
-    host.wait_until(lambda: "No view sees" in loaded.regions.estimate.text, 60)
+    host.wait_until(lambda: "No view sees" in loaded.regions.estimate.text)
     assert "color" in loaded.regions.estimate.label.styleSheet
 
 
@@ -224,7 +224,7 @@ def test_several_scans(host: Host, loaded: Any, sample: Path, tmp_path: Path) ->
     loaded.reconstruction.start_button.click()
     assert (opened.combo.enabled, opened.close_button.enabled) == (True, False)
     opened.combo.currentIndex = 1  # the run goes on
-    host.wait_until(lambda: loaded.session.job is None, 120)
+    host.wait_until(lambda: loaded.session.job is None)
     assert opened.close_button.enabled
     assert (loaded.projections.slider.value, loaded.reconstruction.target.widget.count) == (11, 1)
     opened.close_button.click()
@@ -264,7 +264,7 @@ def test_a_saved_scene_is_opened_and_one_goes_on(host: Host, loaded: Any, sample
     part.process.checked = False
     nodes = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode")
     part.start_button.click()
-    host.wait_until(lambda: loaded.session.job is None, 120)
+    host.wait_until(lambda: loaded.session.job is None)
     assert part.status.text.startswith("Done")
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == nodes == 1
 

@@ -114,7 +114,7 @@ def assert_the_same(panel: Any, first: Any, second: Any) -> None:
 
 def again(host: Host, panel: Any) -> Any:
     panel.results.rerun_button.click()
-    host.wait_until(lambda: panel.session.job is None, 120)
+    host.wait_until(lambda: panel.session.job is None)
     return panel.session.results()[-1]
 
 

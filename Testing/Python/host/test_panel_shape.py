@@ -39,7 +39,7 @@ def test_sections_open_as_they_are_needed(widget: Any, sample: Path) -> None:
 def test_the_panel_can_be_narrow(host: Host, loaded: Any) -> None:
     loaded.regions.buttons["add"].click()
     loaded.reconstruction.start_button.click()
-    host.wait_until(lambda: loaded.session.job is None, 120)
+    host.wait_until(lambda: loaded.session.job is None)
     loaded.live.start_button.checked = True
     for place in range(loaded.reconstruction.method.count):
         loaded.reconstruction.method.currentIndex = place

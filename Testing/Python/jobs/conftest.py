@@ -82,7 +82,7 @@ def no_cluster_threads() -> Iterator[None]:
     """Whatever happens, no thread of a client is left in this process, but for the one that distributed keeps for all."""
     before = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 120.0
 
     def more() -> set[threading.Thread]:
         return {thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("Dask-Offload")}

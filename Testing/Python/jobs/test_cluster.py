@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,7 +56,7 @@ def once(condition: Callable[[Progress], bool], action: Callable[[], object]) ->
 
 
 def at_work(progress: Progress) -> bool:
-    return progress.step == on_cluster.STEP and 0.0 < progress.fraction < 0.7
+    return progress.step == on_cluster.STEP and 0.0 < progress.fraction < 1.0
 
 
 def wait_for_idle(address: str) -> None:
@@ -62,7 +64,7 @@ def wait_for_idle(address: str) -> None:
     from distributed import Client
 
     with Client(address, set_as_default=False) as client:
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 300.0
         while client.run_on_scheduler(number_of_tasks) or any(
             worker["metrics"]["task_counts"] for worker in client.scheduler_info()["workers"].values()
         ):
@@ -141,7 +143,7 @@ def test_a_worker_that_is_killed_half_way_loses_nothing(cluster: Cluster, ball: 
     killed = cluster.workers()[0]
     monitor = once(at_work, lambda: os.kill(killed, signal.SIGKILL))
     mito.reconstruct_on(cluster.address, ball, tmp_path / "ball.nrrd", grid=FINE, monitor=monitor)
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 300.0
     while psutil.pid_exists(killed) and time.monotonic() < deadline:  # until its nanny has noticed
         time.sleep(0.02)
     assert not psutil.pid_exists(killed)
@@ -202,13 +204,19 @@ def test_an_address_where_no_scheduler_is(
 
 
 def test_waiting_for_an_answer_can_be_cancelled(ball: mito.Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_connection, "CONNECT", 1.5)
-    monitor = Monitor()
-    threading.Timer(0.1, monitor.cancel).start()
-    start = time.monotonic()
-    with pytest.raises(Cancelled):
-        mito.reconstruct_on("tcp://127.0.0.1:1", ball, tmp_path / "x.nrrd", monitor=monitor)
-    assert time.monotonic() - start < 1.4
+    monitor, answered = Monitor(), threading.Event()
+
+    async def connect(*_: object, **__: object) -> None:
+        monitor.cancel()
+        await asyncio.to_thread(answered.wait, 300)
+        raise OSError
+
+    monkeypatch.setattr("distributed.comm.connect", connect)
+    try:
+        with pytest.raises(Cancelled):
+            mito.reconstruct_on("tcp://127.0.0.1:1", ball, tmp_path / "x.nrrd", monitor=monitor)
+    finally:
+        answered.set()
 
 
 def test_a_scheduler_without_workers(
@@ -216,25 +224,27 @@ def test_a_scheduler_without_workers(
 ) -> None:
     from distributed import Client
 
-    monkeypatch.setattr(cluster_connection, "CONNECT", 0.5)
+    monkeypatch.setattr(cluster_connection, "FIRST_WORKER", 0.5)
     own = start_cluster(tmp_path_factory.mktemp("empty"), 0)
     try:
         with pytest.raises(InputError, match=rf"at least one worker; found none.*dask worker {own.address}"):
             mito.reconstruct_on(own.address, ball, tmp_path / "x.nrrd")
-        monkeypatch.setattr(cluster_watch, "LOOK", 0.05)
-        monkeypatch.setattr(cluster_watch, "PATIENCE", 0.6)
+        clock = [100.0]
+        monkeypatch.setattr(cluster_watch, "time", SimpleNamespace(monotonic=lambda: clock[0]))
         with Client(own.address, set_as_default=False) as client:
-            watch, start = cluster_watch.Watch(client, own.address), time.monotonic()
+            watch = cluster_watch.Watch(client, own.address)
 
             def follow() -> None:
-                while time.monotonic() - start < 20.0:  # as when all of them are lost during a run
+                while clock[0] < 200.0:  # as when all of them are lost during a run
+                    clock[0] += cluster_watch.LOOK
                     watch.look([])
-                    time.sleep(0.02)
+                    assert watch._question is not None
+                    wait([watch._question], 300)  # whatever the answer takes, it is a second
 
-            with pytest.raises(WorkError, match=f"The scheduler {own.address} has had no worker for 1 seconds. Start workers"):
+            with pytest.raises(WorkError, match=f"The scheduler {own.address} has had no worker for 60 seconds. Start workers"):
                 follow()
             watch.end()
-            assert time.monotonic() - start > 0.6
+            assert clock[0] > 160.0
     finally:
         own.end()
 
@@ -262,7 +272,7 @@ def another_worker(cluster: Cluster, folder: Path, content: str) -> Iterator[Non
             [sys.executable, *words, "--local-directory", str(folder)], env={**os.environ, "PYTHONPATH": path}, cwd=folder, stderr=log
         )
     try:
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + 300.0
         while "Registered to" not in (folder / "log").read_text():
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline
@@ -270,7 +280,7 @@ def another_worker(cluster: Cluster, folder: Path, content: str) -> Iterator[Non
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(300)
 
 
 def test_workers_of_another_version_or_without_the_library(cluster: Cluster, ball: mito.Scan, tmp_path: Path) -> None:

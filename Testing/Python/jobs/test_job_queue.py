@@ -25,7 +25,7 @@ class Gate:
         def begin(report: object) -> None:
             if name not in self.started:
                 self.started.append(name)
-            self.open.wait(20)
+            self.open.wait(300)
 
         return Job(
             self._scan, grid=GRID, method=self._method, parameters={"how": how}, name=name, on_progress=begin,
@@ -45,7 +45,7 @@ def test_in_order_whatever_becomes_of_each(gate: Gate) -> None:
     assert [job.state for job in jobs] == ["running", "waiting", "waiting"]
     assert not queue.wait(0.02)
     gate.open.set()
-    assert queue.wait(20)
+    assert queue.wait(300)
     assert gate.started == ["a", "b", "c"]
     assert gate.ended == ["a done", "b failed", "c done"]
     assert queue.jobs == ()
@@ -58,7 +58,7 @@ def test_cancel_one_that_waits_and_the_one_that_runs(gate: Gate) -> None:
     assert queue.jobs == (a, c)
     queue.cancel(a)
     gate.open.set()
-    assert queue.wait(20)
+    assert queue.wait(300)
     assert gate.ended == ["b cancelled", "a cancelled", "c done"]
 
 
@@ -68,7 +68,7 @@ def test_cancel_all_starts_none(gate: Gate) -> None:
         queue.add(gate.job(name, "slow"))
     queue.cancel_all()
     gate.open.set()
-    assert queue.wait(20)
+    assert queue.wait(300)
     assert set(gate.started) <= {"a"}
     assert sorted(gate.ended) == ["a cancelled", "b cancelled", "c cancelled"]
 
@@ -78,7 +78,7 @@ def test_only_jobs_that_wait_are_taken(gate: Gate) -> None:
     gate.open.set()
     job = gate.job("a")
     queue.add(job)
-    assert queue.wait(20)
+    assert queue.wait(300)
     with pytest.raises(InputError, match="expected a job that waits; found one that is done"):
         queue.add(job)
 
@@ -90,7 +90,7 @@ def test_a_job_is_taken_once(gate: Gate) -> None:
     with pytest.raises(InputError, match="found one that is in the queue"):
         queue.add(second)
     gate.open.set()
-    assert queue.wait(20)
+    assert queue.wait(300)
 
 
 def test_added_from_many_threads(gate: Gate) -> None:
@@ -101,5 +101,5 @@ def test_added_from_many_threads(gate: Gate) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert queue.wait(20)
+    assert queue.wait(300)
     assert sorted(gate.ended) == sorted(f"{n} done" for n in range(12))

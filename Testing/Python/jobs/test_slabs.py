@@ -133,7 +133,7 @@ def in_a_process(ball: Scan, path: Path, before: str) -> subprocess.CompletedPro
             sys.stdout.write(str(error))
     """)
     root = Path(__file__).parents[3]
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=root, timeout=100)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=root, timeout=280)
 
 
 @POSIX

@@ -15,7 +15,7 @@ from MITOReconstructionLib.monitor import Monitor
 def finished(work: Callable[[Monitor], object]) -> Task[object]:
     task = Task(work)
     task.start()
-    assert task.wait(10)
+    assert task.wait(300)
     return task
 
 
@@ -38,7 +38,7 @@ def test_a_task_that_is_cancelled() -> None:
     task.start()
     assert not task.wait(0.02)
     task.cancel()
-    assert task.wait(10)
+    assert task.wait(300)
     assert (task.state, str(task.error)) == ("cancelled", "The run was cancelled.")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
-from live_cases import GRID, scan_of
+from live_cases import GRID, Gate, scan_of
 
 from MITOReconstructionLib import Scan, mito_geometry, reconstruct
+from MITOReconstructionLib.wfbp.warm import compile_plane_kernels
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +21,19 @@ def scan() -> Scan:
 @pytest.fixture(scope="session")
 def volume(scan: Scan) -> np.ndarray:
     return reconstruct(scan, grid=GRID).array
+
+
+@pytest.fixture
+def begin(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Engines read and filter nothing before this is set: else they do so from their making on, as far as they get."""
+    gate = Gate()
+
+    def later() -> None:
+        gate()
+        compile_plane_kernels()
+
+    monkeypatch.setattr("MITOReconstructionLib.live.worker.compile_plane_kernels", later)
+    return gate.opened
 
 
 @pytest.fixture(scope="session")

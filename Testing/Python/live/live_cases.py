@@ -72,7 +72,7 @@ class Gate:
 
     def __call__(self, *_: object) -> None:
         self.entered.set()
-        if not self.opened.wait(60):
+        if not self.opened.wait(300):
             raise TimeoutError("nobody opened the gate")
 
 

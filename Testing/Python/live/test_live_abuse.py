@@ -20,7 +20,7 @@ from MITOReconstructionLib.live.plugins import Plugin, PluginStep
 from MITOReconstructionLib.methods import Parameters
 from MITOReconstructionLib.parallel import Turns
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def step(run: object) -> PluginStep:
@@ -99,12 +99,14 @@ def test_while_settings_change_all_the_time_something_is_seen(small: Scan) -> No
         live.request("Red", axial())
         assert live.wait(PATIENCE)
         live.poll()
-        shown = 0
-        for number in range(60):
-            live.change(LiveSettings(frequency_scaling=1.0 - 0.01 * (number + 1)))
+        shown, number, end = 0, 0, time.monotonic() + PATIENCE
+        while shown < 3:
+            number += 1
+            live.change(LiveSettings(frequency_scaling=1.0 - 0.01 * (number % 60)))
             time.sleep(0.02)
             shown += len(live.poll())
-        assert shown >= 3
+            assert time.monotonic() < end
+        live.change(LiveSettings(frequency_scaling=0.4))
         assert live.wait(PATIENCE)
         (last,) = live.poll()
         assert (last.level, last.complete) == ("final", True)
@@ -199,7 +201,8 @@ from MITOReconstructionLib.live import engine
 from MITOReconstructionLib.live.plugins import Plugin, PluginStep
 from MITOReconstructionLib.methods import Parameters
 
-engine.END_SECONDS = 1.0
+if sys.argv[1] == "hangs":
+    engine.END_SECONDS = 1.0
 geometry = mito_geometry(16, centre=0.0, turns=2.5)
 shape = geometry.views, geometry.detector.columns, geometry.detector.rows
 scan = Scan.from_arrays(np.ones(shape, np.float32), geometry)
@@ -232,11 +235,15 @@ def test_the_interpreter_ends_while_engines_work(how: str) -> None:
 
 def test_of_two_threads_none_starves() -> None:
     """One lets go and takes the lock again at once; the other one gets its turn each time all the same."""
-    lock, end, turns = Turns(), threading.Event(), [0]
+    lock, end, turns, passed_over = Turns(), threading.Event(), [0], [0]
 
     def greedy() -> None:
+        before = None
         while not end.is_set():
             with lock, lock:
+                first = lock._waiting[0] if lock._waiting else None
+                passed_over[0] += first is not None and first is before  # who waited already when the last turn began
+                before = first
                 turns[0] += 1
                 time.sleep(0.005)
 
@@ -246,12 +253,12 @@ def test_of_two_threads_none_starves() -> None:
         while turns[0] < 2:
             time.sleep(0.001)
         for _ in range(20):
-            before = turns[0]
             with lock:
-                assert turns[0] - before <= 2
+                pass
     finally:
         end.set()
         thread.join()
+    assert passed_over == [0]
 
 
 def test_the_lock_belongs_to_one_thread_at_a_time() -> None:

@@ -18,7 +18,7 @@ from MITOReconstructionLib.live.once import reconstruct_slice
 from MITOReconstructionLib.live.plugins import TABLE, PluginStep, run_steps
 from MITOReconstructionLib.methods import Parameters, parameter
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -113,6 +113,7 @@ def test_a_relative_folder_is_read_from_anywhere(make_sample, tmp_path, monkeypa
     assert scan.read(0, 1)[0, 0, 1] == 0.125
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_sixteen_gibibytes_are_opened_at_once_and_read_in_little_memory(make_sample, tmp_path):
     views, columns, rows = 11_985, 1_560, 230
     arrays = {
@@ -127,12 +128,13 @@ def test_sixteen_gibibytes_are_opened_at_once_and_read_in_little_memory(make_sam
         file.truncate(whole)
     assert whole > 16 * 2**30
     program = f"""
-        import resource, time
+        import time
+        from pathlib import Path
         from MITOReconstructionLib.scan.dataset import open_scan
-        peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        before, start = peak(), time.monotonic()
+        peak = lambda: int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
+        before, start = peak(), time.process_time()
         scan = open_scan({str(folder)!r})
-        opened, seconds = peak(), time.monotonic() - start
+        opened, seconds = peak(), time.process_time() - start
         for first in range(0, views := scan.geometry.views, views // 9):
             assert not scan.read(first, first + 5).any()
         print(opened - before, seconds, peak() - before)
@@ -140,7 +142,7 @@ def test_sixteen_gibibytes_are_opened_at_once_and_read_in_little_memory(make_sam
     result = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True, cwd=ROOT)
     opening, seconds, reading = (float(word) for word in result.stdout.split())
     assert opening < 20  # MiB
-    assert seconds < 2.0
+    assert seconds < 2.0  # of the processor
     assert reading < 60  # five views are 7 MiB
 
 

@@ -256,7 +256,9 @@ JSON = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(keys=st.data())
 def test_whatever_a_file_holds_the_sample_opens_or_one_error_names_the_folder(tmp_path_factory, make_sample, metadata, keys):
     changes = keys.draw(

@@ -282,7 +282,9 @@ GOOD = io.BytesIO()
 np.save(GOOD, VALUES)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(changes=st.lists(st.tuples(st.integers(0, 127), st.integers(0, 255)), max_size=4), cut=st.integers(0, 224))
 def test_whatever_happened_to_a_file_it_is_read_or_named(tmp_path, changes, cut):
     content = bytearray(GOOD.getvalue())

@@ -141,7 +141,7 @@ def run(problem: Problem, parameters: FaultyParameters) -> Result:
     problem.monitor.report("sawing", 0.5, iteration=3, residual=float("nan"))
     numbers = [os.getpid()]
     if parameters.how == "deaf":  # hears no cancel, and has a subprocess that hears none either
-        numbers.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid)
+        numbers.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid)
     if parameters.note:
         Path(parameters.note).write_text(" ".join(map(str, numbers)))
     if parameters.how in FAULTS:
