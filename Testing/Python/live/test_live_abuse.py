@@ -68,11 +68,15 @@ def test_a_script_that_is_interrupted_leaves_nothing_to_do(small: Scan) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         gate()
 
-    with LiveSlices(small, callback=interrupt) as live:
-        with pytest.raises(KeyboardInterrupt):
-            live.reconstruct(axial())
-        gate.opened.set()
-        assert live.wait(PATIENCE)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with LiveSlices(small, callback=interrupt) as live:
+            with pytest.raises(KeyboardInterrupt):
+                live.reconstruct(axial())
+            gate.opened.set()
+            assert live.wait(PATIENCE)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert results == ["preview"]
 
 
