@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,15 @@ import pytest
 pytest.importorskip("slicer.util", reason="needs slicer-core")
 pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 
+from panel_cases import SECONDS, another, listed, reconstruct
 from SlicerHost import Host
 
-from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.scene.parts import PART, VIEW, find_part
 from MITOReconstructionLib.scene.saving import load_scene, save_scene
 from MITOReconstructionLib.session.session import Session
 
-SECONDS = 300
-COARSE = VolumeGrid((-30.0, -30.0, 250.0), (60.0, 60.0, 300.0), (9, 9, 5))
 PARTS = ("trajectory", "source", "detector", "rays", "projection")
 ROI = "vtkMRMLMarkupsROINode"
-
-
-def reconstruct(panel: Any, **options: Any) -> Any:
-    panel.session.start(**{"grid": COARSE, **options})
-    assert panel.session.wait(SECONDS)
-    return panel.session.results()[-1]
-
-
-def listed(widget: Any) -> list[str]:
-    return [widget.item(row).text() for row in range(widget.count)]
 
 
 def slice_view(name: str = "Red") -> Any:
@@ -53,11 +40,6 @@ def look_through(host: Host, panel: Any) -> Any:
     panel.live.start_button.checked = True
     host.wait_until(lambda: panel.live.live._followed["Red"].volume.shown is not None, SECONDS)
     return panel.live.live
-
-
-def another(sample: Path, place: Path) -> Path:
-    shutil.copytree(sample, place)
-    return place
 
 
 # ---- parts of a scan -------------------------------------------------------------------------------------------------

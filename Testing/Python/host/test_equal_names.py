@@ -11,29 +11,11 @@ import pytest
 pytest.importorskip("slicer.util", reason="needs slicer-core")
 pytest.importorskip("shiboken6", reason="needs PySide6-Essentials")
 
+from panel_cases import another, listed, reconstruct
 from SlicerHost import Host
 
-from MITOReconstructionLib.geometry import VolumeGrid
 from MITOReconstructionLib.scene.parts import SCAN, find_part
 from MITOReconstructionLib.scene.saving import load_scene, save_scene
-
-SECONDS = 300
-COARSE = VolumeGrid((-30.0, -30.0, 250.0), (60.0, 60.0, 300.0), (9, 9, 5))
-
-
-def reconstruct(panel: Any, **options: Any) -> Any:
-    panel.session.start(**{"grid": COARSE, **options})
-    assert panel.session.wait(SECONDS)
-    return panel.session.results()[-1]
-
-
-def listed(widget: Any) -> list[str]:
-    return [widget.item(row).text() for row in range(widget.count)]
-
-
-def another(sample: Path, place: Path) -> Path:
-    shutil.copytree(sample, place)
-    return place
 
 
 def test_another_sample_of_a_name_leaves_regions_and_volumes_of_the_first_alone(loaded: Any, sample: Path, tmp_path: Path) -> None:
